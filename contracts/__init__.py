@@ -1,0 +1,1 @@
+"""What the parties agree on: names, shapes, errors, bytes. Pure: no file, no network, no clock."""

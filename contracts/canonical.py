@@ -1,0 +1,89 @@
+"""Canonical JSON bytes and the digests taken over them (RFC 8785, under the strict profile of ADR-0003).
+
+The profile admits objects with ASCII keys, arrays, strings, booleans, null and integers below 2^53, and no
+floats. Under it ``orjson`` with sorted keys writes the bytes of RFC 8785; a property test holds that against
+``rfc8785``. Rows of measurements, which do carry floats, go through ``row_bytes``.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import orjson
+import rfc8785
+
+from contracts.errors import Invalid
+
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
+
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 32
+
+
+class NotCanonical(Invalid):
+    """The value or text is outside the canonical JSON profile."""
+
+    code = "not-canonical"
+    title_zh = "内容不符合规范化 JSON 约定"
+
+
+def canonical_bytes(value: Json) -> bytes:
+    """Write the one spelling of ``value``; raise NotCanonical for a value outside the profile."""
+    _check(value, 0)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def parse_canonical(raw: bytes) -> Json:
+    """Read canonical bytes and refuse every other spelling of the same value."""
+    try:
+        value: Json = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise NotCanonical(f"not JSON: {error.msg}") from error
+    if canonical_bytes(value) != raw:
+        raise NotCanonical("the bytes are not the canonical spelling of their value")
+    return value
+
+
+def row_bytes(row: Mapping[str, object]) -> bytes:
+    """Write one record of measurements canonically; floats follow RFC 8785 s3.2.2.3."""
+    return rfc8785.dumps(row)  # type: ignore[arg-type]  # its own type admits no Mapping[str, object]
+
+
+def sha256_hex(raw: bytes) -> str:
+    """Name bytes by their digest: ``sha256:`` and 64 lowercase hex digits."""
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def digest(value: Json) -> str:
+    """Name a value by the digest of its canonical bytes."""
+    return sha256_hex(canonical_bytes(value))
+
+
+def _check(value: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+    match value:
+        case None | bool():
+            return
+        case int():
+            if abs(value) > MAX_INTEGER:
+                raise NotCanonical("an integer is beyond 2^53; write it as a string")
+        case str():
+            _check_text(value)
+        case Mapping():
+            for key, item in value.items():
+                if not isinstance(key, str) or not key.isascii():
+                    raise NotCanonical("a key is not ASCII text")
+                _check(item, depth + 1)
+        case list() | tuple():
+            for item in value:
+                _check(item, depth + 1)
+        case _:
+            raise NotCanonical(f"{type(value).__name__} has no place in the profile")
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NotCanonical("a string holds a lone surrogate") from error

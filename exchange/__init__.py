@@ -1,0 +1,1 @@
+"""The broker: members, catalogue, agreements, grants, transfers, incidents, and the alliance's log."""

@@ -1,0 +1,1 @@
+"""A province: sources, publishing, serving, witnessing, reading. Speaks to the exchange over HTTP only."""

@@ -1,0 +1,1 @@
+"""Permission: Rego rules, the question they answer, and engines that fail closed."""
