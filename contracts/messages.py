@@ -455,6 +455,13 @@ class LoggedGrant(Wire):
     record_envelope: str
 
 
+class DeliveryRequest(Wire):
+    """The consumer presents a grant; over a relay it names the key to seal the bytes to."""
+
+    logged: LoggedGrant
+    seal_to: KeyText | None = None
+
+
 class ReceiptRole(StrEnum):
     """Who speaks in a receipt."""
 
@@ -497,6 +504,53 @@ class ReceiptState(Wire):
     state: Literal["granted", "delivered", "done", "expired"]
     index: int | None = None
     leaf: str | None = None
+
+
+class CatalogEntry(Wire):
+    """One dataset as a search shows it; the envelope is the provider's signed record."""
+
+    record_envelope: str
+    latest_release: int
+    rows_published: int
+    rows_quarantined: int
+
+
+class Catalog(Wire):
+    """What a search found."""
+
+    datasets: list[CatalogEntry]
+
+
+class ReleaseEntry(Wire):
+    """One release as the feed shows it."""
+
+    number: int
+    index: int
+    manifest_envelope: str
+
+
+class ReleaseList(Wire):
+    """The releases of a feed after a cursor, oldest first."""
+
+    releases: list[ReleaseEntry]
+
+
+class ApplicationView(Wire):
+    """Where an application stands."""
+
+    application: ApplicationId
+    state: ApplicationState
+    application_envelope: str
+    agreement: AgreementId | None
+    agreement_envelope: str | None
+    agreement_payload: str | None
+    reasons: list[Text]
+
+
+class EventList(Wire):
+    """Signed security events after a number, oldest first."""
+
+    events: list[str]
 
 
 class Inclusion(Wire):
@@ -560,7 +614,6 @@ class MailboxRequest(Wire):
     target_uri: Short
     headers: list[tuple[str, str]]
     body: str
-    seal_to: KeyText | None = None
 
 
 class PollAnswer(Wire):
@@ -571,7 +624,7 @@ class PollAnswer(Wire):
 
 
 class MailboxAnswer(Wire):
-    """How the node answered; the body follows as base64 (sealed when the request says so)."""
+    """How the node answered; ``body`` is base64 and is ciphertext where data moves."""
 
     status: int
     headers: list[tuple[str, str]]
