@@ -1,0 +1,1 @@
+"""Applications to use a dataset, and the agreements that both sides sign."""

@@ -1,0 +1,61 @@
+"""Ask the policy outside any transaction, then act only if the facts are still the same (design section 5).
+
+The facts are gathered twice by the same function: for the question, and again inside the unit that acts. A
+revision that differs, or a decision that is no longer valid, asks again; after three times it gives up.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+from sqlmodel import Session
+
+from audit.unit import Committed, Unit
+from contracts.clock import epoch_ms
+from contracts.errors import Conflict
+from exchange.incidents.denials import Denial, refuse
+from exchange.parts import Parts
+from policies.decision import Decision, Question
+
+ATTEMPTS = 3
+
+T = TypeVar("T")
+Gather: TypeAlias = Callable[[Session, datetime], Question]
+Act: TypeAlias = Callable[[Unit, Question, Decision], T]
+
+
+class FactsChanged(Conflict):
+    """The facts kept changing while the policy decided."""
+
+    code = "facts-changed"
+    title_zh = "作出决定期间事实不断变化"
+    next_zh = "稍后重试。"
+    next_en = "Try again in a moment."
+
+
+async def decide_and_act(parts: Parts, gather: Gather, act: Act[T]) -> Committed[T]:
+    """Decide on the facts that ``gather`` reads and run ``act`` in a log unit if they still hold.
+
+    Raises Refused or TooManyDenials after the denial is durable, FactsChanged after three attempts, and
+    whatever ``gather`` and ``act`` raise.
+    """
+    for _ in range(ATTEMPTS):
+        with parts.database.read() as session:
+            question = gather(session, parts.clock.now())
+        decision = parts.policy.decide(question)
+        if not decision.allowed:
+            await refuse(parts, Denial.of(question, decision))
+        try:
+            return await parts.log.commit(partial(_act_if_same, gather, act, question, decision))
+        except FactsChanged:
+            continue
+    raise FactsChanged
+
+
+def _act_if_same(gather: Gather, act: Act[T], question: Question, decision: Decision, unit: Unit) -> T:
+    if epoch_ms(unit.now) >= decision.valid_until_ms:
+        raise FactsChanged("the decision is too old")
+    if gather(unit.session, unit.now).revision != question.revision:
+        raise FactsChanged
+    return act(unit, question, decision)

@@ -1,0 +1,67 @@
+"""The facts about participants and datasets, as the policy asks for them; read in one session, never cached.
+
+A dataset's facts come from the record that its provider signed, and its fields from the registered contract.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from contracts.clock import epoch_ms
+from contracts.messages import Application, DatasetRecord
+from exchange.agreements.model import OwnDataset
+from exchange.catalog import store as catalog
+from exchange.catalog.model import ContractUnknown, DatasetUnknown
+from exchange.catalog.tables import DatasetRow
+from exchange.members.store import find_member
+from nodes.signed import Signed, peek_statement
+from policies.decision import ApplicationFacts, DatasetFacts, ParticipantFacts, Question
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentDataset:
+    """A dataset as it stands: its row, its provider's signed record, and what the policy is told."""
+
+    row: DatasetRow
+    record: Signed[DatasetRecord]
+    facts: DatasetFacts
+
+
+def participant_facts(session: Session, participant: str) -> ParticipantFacts:
+    """Read who asks; raise UnknownMember."""
+    member = find_member(session, participant)
+    profile = member.profile
+    return ParticipantFacts(
+        participant, member.status.value, profile.level.value, profile.admin_code, profile.sector
+    )
+
+
+def current_dataset(session: Session, dataset: str) -> CurrentDataset:
+    """Read a dataset with its facts; raise DatasetUnknown."""
+    row = catalog.find_dataset(session, dataset)
+    if row is None:
+        raise DatasetUnknown(f"{dataset} is not in the catalogue", dataset=dataset)
+    contract = catalog.known_contract(session, row.contract, row.contract_version)
+    if contract is None:
+        raise ContractUnknown(f"{row.contract} {row.contract_version} is not registered")
+    # Its signature was verified when the record came in; the row is the exchange's own.
+    record = peek_statement(row.envelope, DatasetRecord)
+    status = find_member(session, row.provider).status.value
+    facts = DatasetFacts.of(record.statement, provider_status=status, fields=contract.fields)
+    return CurrentDataset(row, record, facts)
+
+
+def apply_question(session: Session, now: datetime, *, application: Application) -> Question:
+    """Ask whether this application may be made; raise DatasetUnknown, UnknownMember or OwnDataset."""
+    dataset = current_dataset(session, application.dataset)
+    if dataset.row.provider == application.consumer:
+        raise OwnDataset(f"{application.dataset} is the applicant's own")
+    return Question(
+        action="apply",
+        now_ms=epoch_ms(now),
+        participant=participant_facts(session, application.consumer),
+        dataset=dataset.facts,
+        purpose=application.purpose,
+        application=ApplicationFacts(epoch_ms(application.until)),
+    )

@@ -1,0 +1,62 @@
+"""The only SQL about applications and agreements. Nothing here decides anything."""
+
+from sqlmodel import Session, col, or_, select
+
+from exchange.agreements.model import AgreementState, Turn
+from exchange.agreements.tables import AgreementRow, ApplicationRow
+
+_OPEN = (Turn.PROVIDER.value, Turn.CONSUMER.value)
+PAGE = 1000
+
+
+def find_application(session: Session, application: str) -> ApplicationRow | None:
+    """Give one application."""
+    return session.get(ApplicationRow, application)
+
+
+def add_application(session: Session, row: ApplicationRow) -> None:
+    """Keep a new application."""
+    session.add(row)
+    session.flush()
+
+
+def applications_of(session: Session, participant: str) -> list[ApplicationRow]:
+    """List the newest applications in which a participant is consumer or provider, oldest of them first."""
+    query = (
+        select(ApplicationRow)
+        .where(or_(col(ApplicationRow.consumer) == participant, col(ApplicationRow.provider) == participant))
+        .order_by(col(ApplicationRow.opened_at).desc(), col(ApplicationRow.application))
+        .limit(PAGE)
+    )
+    return list(session.exec(query))[::-1]
+
+
+def waiting_applications(session: Session) -> list[str]:
+    """Name the applications that wait for a node and not for a person, oldest first."""
+    query = (
+        select(ApplicationRow.application)
+        .where(col(ApplicationRow.turn).in_(_OPEN), col(ApplicationRow.held).is_(False))
+        .order_by(col(ApplicationRow.opened_at))
+    )
+    return list(session.exec(query))
+
+
+def find_agreement(session: Session, agreement: str) -> AgreementRow | None:
+    """Give one agreement."""
+    return session.get(AgreementRow, agreement)
+
+
+def add_agreement(session: Session, row: AgreementRow) -> None:
+    """Keep a new agreement."""
+    session.add(row)
+    session.flush()
+
+
+def ended_agreements(session: Session) -> list[str]:
+    """Name the agreements that a side has ended, sorted."""
+    query = (
+        select(AgreementRow.agreement)
+        .where(col(AgreementRow.state) == AgreementState.ENDED.value)
+        .order_by(col(AgreementRow.agreement))
+    )
+    return list(session.exec(query))

@@ -1,0 +1,205 @@
+"""Use cases of the catalogue: register a contract, declare a dataset, publish a release, search.
+
+Each write is one log unit: the rows and their entry commit together. What was sent before and comes again
+byte for byte gets the same answer and writes nothing, so a node may repeat after a crash.
+"""
+
+from audit.commitment import new_salt
+from audit.entry import Entry, EntryKind
+from audit.unit import Unit
+from contracts.canonical import Json
+from contracts.messages import (
+    Catalog,
+    CatalogEntry,
+    ContractRegistration,
+    DatasetRecord,
+    Manifest,
+    MemberStatus,
+    ReleaseEntry,
+    ReleaseList,
+    Sharing,
+)
+from contracts.schema import Contract, parse_contract
+from exchange.catalog import model, store
+from exchange.catalog.tables import AdoptionRow, DatasetRow, RecordRow, ReleaseRow
+from exchange.evidence import check_speaker, conceal
+from exchange.identity import Caller
+from exchange.members.store import list_members
+from exchange.parts import Parts
+from nodes.signed import Signed, read_statement
+
+
+async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
+    """Adopt a contract version for the caller; give the registration's envelope.
+
+    Another provider may adopt a version with equal digest; a version never changes. Raises OtherSigner,
+    ContractRefused, ContractMismatch or ContractChanged.
+    """
+    signed = read_statement(envelope, ContractRegistration, caller.key)
+    registration = signed.statement
+    check_speaker(registration.provider, caller.participant)
+    contract = parse_contract(registration.document.encode())
+    if contract.ref() != registration.contract or contract.canonical().decode() != registration.document:
+        raise model.ContractMismatch("id, version, digest or spelling differ from the document")
+    await parts.log.commit(lambda unit: _adopt(unit, signed, contract))
+    return signed.text
+
+
+async def register_dataset(parts: Parts, caller: Caller, envelope: str) -> CatalogEntry:
+    """Take the next record of a dataset; give its catalog entry.
+
+    Raises OtherSigner, DatasetTaken, WrongNumber, ContractUnknown, ContractChanged or FieldUnknown.
+    """
+    signed = read_statement(envelope, DatasetRecord, caller.key)
+    check_speaker(signed.statement.provider, caller.participant)
+    committed = await parts.log.commit(lambda unit: _declare(unit, signed))
+    return committed.value
+
+
+async def publish_release(parts: Parts, caller: Caller, dataset: str, envelope: str) -> ReleaseEntry:
+    """Take the next release of a feed; give its number and place in the log.
+
+    Raises OtherSigner, DatasetUnknown, DatasetTaken, WrongNumber, WrongPrevious, WrongContract or
+    CountsDisagree.
+    """
+    signed = read_statement(envelope, Manifest, caller.key)
+    check_speaker(signed.statement.provider, caller.participant)
+    if signed.statement.dataset != dataset:
+        raise model.DatasetUnknown("the manifest is about another dataset than the address")
+    committed = await parts.log.commit(lambda unit: _publish(unit, signed))
+    return committed.value
+
+
+def contract_registration(parts: Parts, contract: str, version: str) -> str:
+    """Give the envelope under which a contract version was first registered; raise ContractUnknown."""
+    with parts.database.read() as session:
+        envelope = store.contract_envelope(session, contract, version)
+    if envelope is None:
+        raise model.ContractUnknown(f"{contract} {version} is not registered")
+    return envelope
+
+
+def dataset_entry(parts: Parts, dataset: str) -> CatalogEntry:
+    """Give one dataset's catalog entry; raise DatasetUnknown."""
+    with parts.database.read() as session:
+        row = store.find_dataset(session, dataset)
+    if row is None:
+        raise model.DatasetUnknown(f"{dataset} is not in the catalogue")
+    return store.catalog_entry(row)
+
+
+def search(parts: Parts, words: str, sharing: Sharing | None) -> Catalog:
+    """Find datasets of active providers whose id, titles, theme or place hold ``words``."""
+    with parts.database.read() as session:
+        active = [m.participant for m in list_members(session) if m.status is MemberStatus.ACTIVE]
+        found = store.search(session, words.strip().casefold(), sharing.value if sharing else None, active)
+    return Catalog(datasets=found)
+
+
+def releases(parts: Parts, dataset: str, since: int) -> ReleaseList:
+    """List a feed's releases with a number above ``since``; raise DatasetUnknown."""
+    with parts.database.read() as session:
+        if store.find_dataset(session, dataset) is None:
+            raise model.DatasetUnknown(f"{dataset} is not in the catalogue")
+        return ReleaseList(releases=store.releases_since(session, dataset, since))
+
+
+def _adopt(unit: Unit, signed: Signed[ContractRegistration], contract: Contract) -> None:
+    session, registration = unit.session, signed.statement
+    ref = registration.contract
+    known = store.known_contract(session, ref.id, ref.version)
+    if known is None:
+        names = [field.name for field in contract.fields]
+        store.add_contract(
+            session, ref.id, ref.version, digest=ref.digest, fields=names, envelope=signed.text
+        )
+    else:
+        model.check_contract(ref, known)
+    if store.has_adopted(session, ref.id, ref.version, registration.provider):
+        return
+    fields: dict[str, Json] = {
+        "part": registration.provider,
+        "ctr": f"{ref.id}@{ref.version}",
+        "dig": ref.digest,
+    }
+    index = unit.append(Entry(EntryKind.CONTRACT_PUBLISH, unit.now, fields))
+    row = AdoptionRow(
+        contract=ref.id,
+        version=ref.version,
+        provider=registration.provider,
+        envelope=signed.text,
+        entry=index,
+    )
+    store.add_adoption(session, row)
+
+
+def _declare(unit: Unit, signed: Signed[DatasetRecord]) -> CatalogEntry:
+    session, record = unit.session, signed.statement
+    row = store.find_dataset(session, record.dataset)
+    before = store.find_record(session, record.dataset, record.number)
+    if row is not None and before is not None and before.digest == signed.digest:
+        return store.catalog_entry(row)
+    known = store.known_contract(session, record.contract.id, record.contract.version)
+    model.check_record(record, store.standing(row), known)
+    fields: dict[str, Json] = {
+        "part": record.provider,
+        "dsc": conceal(session, record.dataset.encode(), salt=new_salt(), now=unit.now),
+        "dig": signed.digest,
+        "n": record.number,
+    }
+    index = unit.append(Entry(EntryKind.DATASET_PUBLISH, unit.now, fields))
+    kept = RecordRow(
+        dataset=record.dataset, number=record.number, digest=signed.digest, envelope=signed.text, entry=index
+    )
+    store.add_record(session, kept)
+    fresh = _present(signed, row)
+    store.put_dataset(session, fresh)
+    return store.catalog_entry(fresh)
+
+
+def _present(signed: Signed[DatasetRecord], before: DatasetRow | None) -> DatasetRow:
+    record = signed.statement
+    words = (record.dataset, record.title.zh, record.title.en, record.theme, record.place)
+    return DatasetRow(
+        dataset=record.dataset,
+        provider=record.provider,
+        number=record.number,
+        record=signed.digest,
+        contract=record.contract.id,
+        contract_version=record.contract.version,
+        contract_digest=record.contract.digest,
+        envelope=signed.text,
+        words="\n".join(words).casefold(),
+        sharing=record.sharing.value,
+        releases=before.releases if before else 0,
+        manifest=before.manifest if before else None,
+        rows_published=before.rows_published if before else 0,
+        rows_quarantined=before.rows_quarantined if before else 0,
+    )
+
+
+def _publish(unit: Unit, signed: Signed[Manifest]) -> ReleaseEntry:
+    session, manifest = unit.session, signed.statement
+    before = store.find_release(session, manifest.dataset, manifest.number)
+    if before is not None and before.digest == signed.digest:
+        return store.release_entry(before)
+    dataset = store.find_dataset(session, manifest.dataset)
+    model.check_release(manifest, store.standing(dataset))
+    fields: dict[str, Json] = {
+        "part": manifest.provider,
+        "dsc": conceal(session, manifest.dataset.encode(), salt=new_salt(), now=unit.now),
+        "n": manifest.number,
+        "man": signed.digest,
+        "prev": manifest.previous,
+    }
+    index = unit.append(Entry(EntryKind.RELEASE_PUBLISH, unit.now, fields))
+    row = ReleaseRow(
+        dataset=manifest.dataset,
+        number=manifest.number,
+        digest=signed.digest,
+        envelope=signed.text,
+        entry=index,
+    )
+    store.add_release(session, row)
+    store.count_release(session, manifest, signed.digest)
+    return store.release_entry(row)

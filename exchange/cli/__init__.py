@@ -1,0 +1,40 @@
+"""The command ``headwaters``: one word for everything a person does here.
+
+Exit codes: 0 done · 1 refused or invalid · 2 not decidable · 64 wrong usage · 70 internal error ·
+75 a part is unavailable. Each group of commands lives in its own module and is imported when it is used.
+"""
+
+import sys
+
+import httpx
+
+from contracts.errors import HeadwatersError, Unavailable
+
+USAGE = 64
+INTERNAL = 70
+
+
+class NotReachable(Unavailable):
+    """The process does not answer."""
+
+    code = "not-reachable"
+    title_zh = "进程没有应答"
+    next_zh = "确认对应的 serve 命令正在运行。"
+    next_en = "Check that the matching serve command is running."
+
+
+def main() -> None:
+    """Run the command line and exit with the documented code."""
+    from exchange.cli.app import app  # noqa: PLC0415  # --version and errors stay fast
+    from exchange.cli.output import fail  # noqa: PLC0415
+
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except SystemExit as stop:
+        # The parser's own usage errors end with 2, which means "not decidable" here.
+        raise SystemExit(USAGE if stop.code == 2 else stop.code) from None
+    except HeadwatersError as error:
+        raise SystemExit(fail(error, as_json=as_json)) from None
+    except httpx.TransportError as error:
+        raise SystemExit(fail(NotReachable(str(error)), as_json=as_json)) from None

@@ -1,0 +1,42 @@
+"""The tree of commands, put together from the groups."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from exchange.cli import audit, contract, demo, exchange, node, sharing
+from exchange.cli.output import out
+
+app = typer.Typer(
+    name="headwaters",
+    help="源汇:跨省共享环境数据,人人可验证 / provinces share environmental data, anyone can check",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(exchange.app, name="exchange", help="交换中心运维 / the exchange's operator")
+app.add_typer(node.app, name="node", help="省级节点 / a province's node")
+app.add_typer(contract.app, name="contract", help="数据契约 / schema contracts")
+app.add_typer(sharing.dataset_app, name="dataset", help="数据集登记 / declare a dataset")
+app.add_typer(sharing.catalog_app, name="catalog", help="目录检索 / find data")
+app.add_typer(sharing.agreement_app, name="agreement", help="共享协议 / agreements")
+app.add_typer(sharing.quarantine_app, name="quarantine", help="隔离区 / rejected rows")
+app.add_typer(audit.app, name="audit", help="审计日志 / the audit trail")
+app.add_typer(audit.events_app, name="events", help="安全事件 / security events")
+app.command("demo")(demo.demo)
+app.command("publish")(sharing.publish)
+app.command("apply")(sharing.apply)
+app.command("subscribe")(sharing.subscribe)
+app.command("pull")(sharing.pull)
+app.command("verify")(audit.verify)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    show_version: Annotated[bool, typer.Option("--version", help="版本 / version")] = False,
+) -> None:
+    """Show the version when that is all that is asked."""
+    if show_version:
+        out.print(f"headwaters {version('headwaters-exchange')}")
+        raise typer.Exit

@@ -1,0 +1,131 @@
+"""What the terminal shows: tables and sentences for people, one JSON value for scripts.
+
+Chinese comes first and English beside it. Results go to standard output, everything else to standard error,
+so that ``--json`` output can be piped.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from contracts.errors import HeadwatersError
+from contracts.problem import document
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="机器可读 JSON / one JSON value for scripts")]
+NodeHome = Annotated[
+    Path,
+    typer.Option("--home", envvar="HEADWATERS_HOME", help="节点目录 / the node's folder", file_okay=False),
+]
+ExchangeHome = Annotated[
+    Path,
+    typer.Option(
+        "--home",
+        envvar="HEADWATERS_EXCHANGE_HOME",
+        help="交换中心目录 / the exchange's folder",
+        file_okay=False,
+    ),
+]
+Person = Annotated[
+    str | None, typer.Option("--as", help="以谁的身份 / the person who acts (a key in people/)")
+]
+NODE_HOME = Path("headwaters-node")
+EXCHANGE_HOME = Path("headwaters-exchange")
+
+
+def print_json(value: object) -> None:
+    """Write one JSON value and a line feed to standard output."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def show(value: Mapping[str, Any], *, as_json: bool, title: str) -> None:
+    """Show one thing: its fields below each other, or as JSON."""
+    if as_json:
+        print_json(value)
+        return
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    for key, item in value.items():
+        table.add_row(f"[dim]{key}[/dim]", escape(_cell(item)))
+    out.print(table)
+
+
+def show_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, title: str
+) -> None:
+    """Show many things: a table of ``columns`` (field → heading), or all fields as JSON."""
+    if as_json:
+        print_json(list(rows))
+        return
+    table = Table(title=f"{title} ({len(rows)})", title_justify="left")
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(row.get(field))) for field in columns))
+    out.print(table)
+
+
+def say(zh: str, en: str) -> None:
+    """Tell a person one thing, in Chinese and English."""
+    out.print(f"{escape(zh)}  [dim]{escape(en)}[/dim]")
+
+
+def fail(error: HeadwatersError, *, as_json: bool) -> int:
+    """Report an error on standard error and give the exit code."""
+    if as_json:
+        sys.stderr.write(orjson.dumps(document(error, "cli"), default=str).decode() + "\n")
+        return error.exit_code
+    err.print(f"[bold red]✗ {escape(error.title_zh)}[/bold red]  {escape(error.title_en())}")
+    err.print(f"  {escape(error.detail)}")
+    reasons = error.facts.get("reasons") or error.facts.get("faults")
+    for reason in reasons if isinstance(reasons, list) else []:
+        err.print(f"  · {escape(str(reason))}")
+    err.print(f"  [dim]→ {escape(error.next_zh)}  {escape(error.next_en)}[/dim]")
+    return error.exit_code
+
+
+def follow(lines: Iterable[dict[str, Any]], what: str, *, as_json: bool) -> dict[str, Any]:
+    """Draw a progress bar from a stream of progress lines and give the result line."""
+    result: dict[str, Any] = {}
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=as_json or not err.is_terminal,
+    ) as bar:
+        task = bar.add_task(escape(what), total=None)
+        for line in lines:
+            if "progress" in line:
+                bar.update(task, completed=line["progress"]["rows"], total=line["progress"].get("of"))
+            result = line.get("result", result)
+    return result
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping) and {"zh", "en"} <= set(value):
+        return f"{value['zh']} {value['en']}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    if isinstance(value, bool):
+        return "是 yes" if value else "否 no"
+    return "–" if value is None else str(value)

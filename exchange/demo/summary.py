@@ -1,0 +1,110 @@
+"""What the story came to: the one JSON object for scripts, and the tables for people."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(slots=True)
+class Summary:
+    """Facts gathered while the story played; ``as_dict`` is the documented output."""
+
+    home: str = ""
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    participants: list[dict[str, Any]] = field(default_factory=list)
+    status: dict[str, Any] = field(default_factory=dict)
+    events: int = 0
+    datasets: int = 0
+    releases: int = 0
+    rows_published: int = 0
+    rows_quarantined: int = 0
+    is_proof_verified: bool = False
+    is_tampering_caught: bool = False
+    checks: dict[str, bool] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def input_kind(self) -> str:
+        """Say whether the input was real, synthetic, or both."""
+        kinds = {bool(source["synthetic"]) for source in self.sources}
+        return "mixed" if len(kinds) > 1 else "synthetic" if True in kinds else "real"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the documented JSON object."""
+        log = self.status["log"]
+        return {
+            "input": self.input_kind(),
+            "sources": self.sources,
+            "skipped": self.skipped,
+            "participants": len(self.participants),
+            "witnesses": log["witnesses"],
+            "datasets": self.datasets,
+            "releases": self.releases,
+            "rows_published": self.rows_published,
+            "rows_quarantined": self.rows_quarantined,
+            "transfers": {
+                key: self.status["transfers"][key] for key in ("granted", "denied", "done", "bytes")
+            },
+            "events": self.events,
+            "log": {"size": log["size"], "cosignatures": log["cosignatures"], "quorum": log["quorum"]},
+            "proof_verified": self.is_proof_verified,
+            "tampering_caught": self.is_tampering_caught,
+            "checks": self.checks,
+            "seconds": round(self.seconds, 1),
+            "home": self.home,
+        }
+
+    def is_complete(self) -> bool:
+        """Tell whether every check of the story held."""
+        return self.is_proof_verified and self.is_tampering_caught and all(self.checks.values())
+
+    def print(self, console: Console) -> None:
+        """Show the tables a person would look at."""
+        members = Table(title="参与方 participants", title_justify="left")
+        for heading in ("编号 id", "名称 name", "见证 witness", "打开 open"):
+            members.add_column(heading, overflow="fold")
+        for row in self.participants:
+            members.add_row(row["id"], row["name"], "✓" if row["witness"] else "–", row["address"])
+        console.print(members)
+        data = Table(title="数据集 datasets", title_justify="left")
+        for heading in (
+            "数据集 dataset",
+            "真实地点 true place",
+            "共享 sharing",
+            "发布行 rows",
+            "隔离 quarantined",
+            "合成 synthetic",
+        ):
+            data.add_column(heading, overflow="fold")
+        for source in _by_dataset(self.sources):
+            data.add_row(
+                source["dataset"],
+                source["place"],
+                source["sharing"],
+                f"{source['rows_published']:,}",
+                f"{source['rows_quarantined']:,}",
+                "是 yes" if source["synthetic"] else "否 no",
+            )
+        console.print(data)
+        moved, log = self.status["transfers"], self.status["log"]
+        console.print(
+            f"传输 transfers: 授权 granted {moved['granted']} · 拒绝 denied {moved['denied']} · "
+            f"完成 done {moved['done']} · "
+            f"{moved['bytes']:,} 字节 bytes"
+        )
+        console.print(
+            f"日志 log: {log['size']} 条 entries · "
+            f"副署 cosignatures {log['cosignatures']}/{log['witnesses']} "
+            f"(需要 quorum {log['quorum']})"
+        )
+
+
+def _by_dataset(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for source in sources:
+        row = merged.setdefault(source["dataset"], {**source, "rows_published": 0, "rows_quarantined": 0})
+        row["rows_published"] += source["rows_published"]
+        row["rows_quarantined"] += source["rows_quarantined"]
+    return list(merged.values())

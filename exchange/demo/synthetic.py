@@ -1,0 +1,83 @@
+"""Made-up input for what no real file covers; every row and every dataset says that it is synthetic.
+
+The numbers come from a fixed seed, so that two runs publish the same bytes.
+"""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+SEED = 809
+ENTERPRISES = 400
+PARCELS = 60
+_CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_GRADES = ("green", "green", "blue", "blue", "yellow", "red")
+
+
+def write_enterprises(path: Path) -> Path:
+    """Write enterprise environment records; two carry a defect that the contract catches."""
+    dice = random.Random(SEED)  # noqa: S311  # made-up data wants repeatable numbers, not secrets
+    rows = [_enterprise(dice, number) for number in range(1, ENTERPRISES + 1)]
+    rows[100]["credit_grade"] = "purple"
+    rows[200]["violations_count"] = -1
+    return _write(path, rows)
+
+
+def write_parcels(path: Path) -> Path:
+    """Write forest parcels with exact outlines: data that its provider does not share."""
+    dice = random.Random(SEED)  # noqa: S311  # as above
+    return _write(path, [_parcel(dice, number) for number in range(1, PARCELS + 1)])
+
+
+def _enterprise(dice: random.Random, number: int) -> dict[str, Any]:
+    violations = dice.choice((0, 0, 0, 1, 1, 2, 5))
+    return {
+        "credit_code": "91510100" + "".join(dice.choices(_CREDIT_ALPHABET, k=10)),
+        "enterprise_name": f"示例企业 {number:03d} 号(虚构)",
+        "admin_code": "510107",
+        "industry_code": dice.choice(("C265", "D462", "C301")),
+        "permit_number": None,
+        "permit_valid_until": f"20{dice.randint(27, 31)}-06-30",
+        "record_year": 2025,
+        "violations_count": violations,
+        "penalties_count": violations,
+        "penalty_amount_cny": violations * dice.randint(2, 40) * 10_000,
+        "last_violation_date": f"2025-{dice.randint(1, 12):02d}-11" if violations else None,
+        "rectified": bool(dice.getrandbits(1)) if violations else None,
+        "credit_grade": dice.choice(_GRADES),
+        "legal_representative": "示例甲",
+        "contact_name": "示例乙",
+        "contact_phone": f"028-{dice.randint(0, 99_999_999):08d}",
+        "inspection_note": "虚构示例",
+        "synthetic": True,
+    }
+
+
+def _parcel(dice: random.Random, number: int) -> dict[str, Any]:
+    west, south = dice.randint(98, 105), dice.randint(26, 33)
+    ring = [[west, south], [west + 1, south], [west + 1, south + 1], [west, south + 1], [west, south]]
+    return {
+        "parcel_id": f"SYN-{number:04d}",
+        "admin_code": "533421",
+        "survey_year": 2024,
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "area": dice.randint(10, 400),
+        "land_class": "arbor",
+        "dominant_species": None,
+        "origin": None,
+        "age_group": None,
+        "canopy_density": dice.randint(20, 90),
+        "stock_volume": None,
+        "category": None,
+        "protection_level": 1,
+        "owner": None,
+        "synthetic": True,
+    }
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return path

@@ -1,0 +1,1 @@
+"""Denials that are logged, and the security events that the whole alliance sees."""

@@ -1,0 +1,28 @@
+"""Security events over HTTP, for nodes and for auditors; nothing is decided here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from contracts.messages import Role
+from exchange.edge import Wired, answer
+from exchange.identity import ActiveNode, Person, person_with
+from exchange.incidents import flow
+
+router = APIRouter(tags=["incidents"])
+
+
+@router.get("/events")
+async def events(parts: Wired, _caller: ActiveNode, since: Annotated[int, Query(ge=0)] = 0) -> Response:
+    """List the signed events after a number, for nodes."""
+    return answer(flow.events(parts, since))
+
+
+@router.get("/operator/events")
+async def operator_events(
+    parts: Wired,
+    _person: Annotated[Person, Depends(person_with(Role.AUDITOR))],
+    since: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """List the signed events after a number, for auditors."""
+    return answer(flow.events(parts, since))

@@ -1,0 +1,18 @@
+"""The only SQL of the log room; everything else about the log is ``audit.log``'s."""
+
+from sqlmodel import Session, col, select
+
+from audit.entry import EntryKind, parse_entry
+from audit.tables import LogEntry
+
+
+def active_policy(session: Session) -> str | None:
+    """Give the digest of the policy that the log activated last."""
+    query = (
+        select(LogEntry.leaf)
+        .where(col(LogEntry.kind) == EntryKind.POLICY_ACTIVATE.value)
+        .order_by(col(LogEntry.idx).desc())
+        .limit(1)
+    )
+    leaf = session.exec(query).first()
+    return None if leaf is None else str(parse_entry(leaf).fields["pol"])

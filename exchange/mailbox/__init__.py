@@ -1,0 +1,1 @@
+"""Reverse HTTP: the exchange reaches a node through the long poll that the node opens."""

@@ -1,0 +1,116 @@
+"""The only SQL about members, people, directories and revocations.
+
+Functions take the session of a read or of a log unit and give records; they decide nothing. Other rooms use
+``find_member``, ``list_members`` and ``add_revocation``.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from sqlmodel import Session, col, func, select
+
+from contracts.clock import epoch_ms, from_epoch_ms
+from contracts.messages import MemberStatus, Profile, Role
+from exchange.members.model import MemberRecord, PersonRecord, UnknownMember
+from exchange.members.tables import DirectoryRow, MemberRow, PersonRow, RevocationRow
+
+RevocationKind = Literal["participant", "agreement", "grant"]
+
+
+def find_member(session: Session, participant: str) -> MemberRecord:
+    """Give one participant in any state; raise UnknownMember."""
+    row = session.get(MemberRow, participant)
+    if row is None:
+        raise UnknownMember(f"{participant} is not in the alliance", participant=participant)
+    return _record(row)
+
+
+def list_members(session: Session) -> list[MemberRecord]:
+    """Give every participant in any state, in the order of their ids."""
+    return [_record(row) for row in session.exec(select(MemberRow).order_by(col(MemberRow.participant)))]
+
+
+def save_member(session: Session, record: MemberRecord, now: datetime) -> None:
+    """Insert or replace one participant."""
+    session.merge(
+        MemberRow(
+            participant=record.participant,
+            profile=record.profile.model_dump_json(),
+            status=record.status.value,
+            witness=record.witness,
+            secret_hash=record.secret_hash,
+            invite_expires_at=epoch_ms(record.invite_expires_at),
+            node_key=record.node_key,
+            sealing_key=record.sealing_key,
+            witness_vkey=record.witness_vkey,
+            address=record.address,
+            changed_at=epoch_ms(now),
+        )
+    )
+    session.flush()
+
+
+def list_people(session: Session) -> list[PersonRecord]:
+    """Give every person who may act."""
+    return [
+        PersonRecord(
+            row.name, frozenset(Role(r) for r in row.roles.split(",")), row.key, bytes.fromhex(row.salt)
+        )
+        for row in session.exec(select(PersonRow).order_by(col(PersonRow.name)))
+    ]
+
+
+def save_person(session: Session, person: PersonRecord) -> None:
+    """Insert or replace one person."""
+    roles = ",".join(sorted(person.roles))
+    session.merge(PersonRow(name=person.name, roles=roles, key=person.key, salt=person.salt.hex()))
+    session.flush()
+
+
+def latest_directory(session: Session) -> DirectoryRow | None:
+    """Give the newest directory as it was issued."""
+    return session.exec(select(DirectoryRow).order_by(col(DirectoryRow.number).desc()).limit(1)).first()
+
+
+def save_directory(session: Session, row: DirectoryRow) -> None:
+    """Insert a directory; its number must be new."""
+    session.add(row)
+    session.flush()
+
+
+def add_revocation(
+    session: Session, kind: RevocationKind, name: str, now: datetime, *, lifted: bool = False
+) -> int:
+    """Put ``name`` on the revocation list, or lift it; give the list's new number."""
+    number = revocation_number(session) + 1
+    session.add(RevocationRow(number=number, kind=kind, name=name, lifted=lifted, at=epoch_ms(now)))
+    session.flush()
+    return number
+
+
+def revocation_number(session: Session) -> int:
+    """Give the number of the newest change to the revocation list; 0 when there was none."""
+    return session.exec(select(func.max(RevocationRow.number))).one() or 0
+
+
+def current_revocations(session: Session) -> dict[RevocationKind, list[str]]:
+    """Give what is revoked now, by kind, sorted."""
+    rows = session.exec(select(RevocationRow).order_by(col(RevocationRow.number)))
+    state = {(row.kind, row.name): row.lifted for row in rows}
+    kinds: tuple[RevocationKind, ...] = ("participant", "agreement", "grant")
+    return {kind: sorted(n for (k, n), lifted in state.items() if k == kind and not lifted) for kind in kinds}
+
+
+def _record(row: MemberRow) -> MemberRecord:
+    return MemberRecord(
+        participant=row.participant,
+        profile=Profile.model_validate_json(row.profile),
+        status=MemberStatus(row.status),
+        witness=row.witness,
+        secret_hash=row.secret_hash,
+        invite_expires_at=from_epoch_ms(row.invite_expires_at),
+        node_key=row.node_key,
+        sealing_key=row.sealing_key,
+        witness_vkey=row.witness_vkey,
+        address=row.address,
+    )

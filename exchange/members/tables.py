@@ -1,0 +1,60 @@
+"""The rows of the members room; written by ``exchange.members.store`` only."""
+
+from sqlalchemy import BigInteger, Boolean, String
+from sqlalchemy import Text as LongText
+from sqlmodel import Field
+
+from audit.tables import PLACE
+from exchange.tables import ExchangeTable
+
+
+class MemberRow(ExchangeTable, table=True):
+    """One participant, from its invite on."""
+
+    __tablename__ = "member"
+
+    participant: str = Field(sa_type=String(20), primary_key=True)
+    profile: str = Field(sa_type=LongText)
+    status: str = Field(sa_type=String(12), index=True)
+    witness: bool = Field(sa_type=Boolean)
+    secret_hash: str = Field(sa_type=String(64))
+    invite_expires_at: int = Field(sa_type=BigInteger)
+    node_key: str | None = Field(default=None, sa_type=String(80), unique=True)
+    sealing_key: str | None = Field(default=None, sa_type=String(80))
+    witness_vkey: str | None = Field(default=None, sa_type=String(400), unique=True)
+    address: str | None = Field(default=None, sa_type=String(200))
+    changed_at: int = Field(sa_type=BigInteger)
+
+
+class PersonRow(ExchangeTable, table=True):
+    """A person's public key and roles; deleting the row erases the salt behind its commitments."""
+
+    __tablename__ = "person"
+
+    name: str = Field(sa_type=String(64), primary_key=True)
+    roles: str = Field(sa_type=String(60))
+    key: str = Field(sa_type=String(80), unique=True)
+    salt: str = Field(sa_type=String(64))
+
+
+class DirectoryRow(ExchangeTable, table=True):
+    """One issued directory: the signed envelope as it went out."""
+
+    __tablename__ = "directory"
+
+    number: int = Field(sa_type=PLACE, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    digest: str = Field(sa_type=String(71))
+    envelope: str = Field(sa_type=LongText)
+    expires_at: int = Field(sa_type=BigInteger)
+
+
+class RevocationRow(ExchangeTable, table=True):
+    """One change to the revocation list; the newest row about a name holds."""
+
+    __tablename__ = "revocation"
+
+    number: int = Field(sa_type=PLACE, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    kind: str = Field(sa_type=String(12))
+    name: str = Field(sa_type=String(20), index=True)
+    lifted: bool = Field(sa_type=Boolean)
+    at: int = Field(sa_type=BigInteger)

@@ -1,0 +1,1 @@
+"""The exchange's schema, one revision after another; each fits SQLite and PostgreSQL."""

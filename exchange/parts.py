@@ -1,0 +1,151 @@
+"""The parts that the exchange is made of, built once and handed over.
+
+``Parts`` is what every flow receives. What the rooms below need from the rooms above (events, relays,
+tallies) comes in as functions, so that imports between rooms point one way; ``exchange.wiring`` connects
+them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlmodel import Session
+
+from audit.database import Database, open_database, upgrade
+from audit.keys import SigningKey, load_key
+from audit.log import Log
+from audit.note import NoteSigner
+from audit.unit import Unit
+from contracts.clock import Clock, SystemClock
+from contracts.messages import Severity, Text
+from exchange.log.status import LogState
+from exchange.mailbox.mailbox import Mailbox
+from exchange.members.roll import Roll
+from exchange.settings import Settings
+from exchange.telemetry import Telemetry
+from policies.engine import PolicyEngine, open_engine
+
+MIGRATIONS = "exchange:migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that the whole alliance should hear of, before it has a number and a signature."""
+
+    event_class: str
+    severity: Severity
+    subject: str | None
+    title: Text
+    facts: Mapping[str, int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentEvent:
+    """One event as the status page shows it."""
+
+    number: int
+    event_class: str
+    severity: Severity
+    title: Text
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much there is of everything; rows are rows published, bytes are bytes received."""
+
+    datasets: int = 0
+    releases: int = 0
+    rows: int = 0
+    granted: int = 0
+    denied: int = 0
+    done: int = 0
+    expired: int = 0
+    bytes: int = 0
+    events: int = 0
+    recent: tuple[RecentEvent, ...] = ()
+
+
+RecordAlarm: TypeAlias = "Callable[[Parts, Unit, Alarm], int]"
+RelayGate: TypeAlias = Callable[[Session, str, str, datetime], str | None]
+TallyRooms: TypeAlias = Callable[[Session], Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the rooms above ``members``, ``mailbox`` and ``log`` bring in.
+
+    ``record_alarm`` writes the event and its ``sec.event`` entry inside the caller's unit and gives its
+    number; ``relay_gate`` names an open grant between consumer and provider; ``tally`` counts the rooms.
+    """
+
+    record_alarm: RecordAlarm
+    relay_gate: RelayGate
+    tally: TallyRooms
+
+
+NO_ROOMS = Hooks(
+    record_alarm=lambda _parts, _unit, _alarm: 0,
+    relay_gate=lambda _session, _consumer, _provider, _now: None,
+    tally=lambda _session: Tally(),
+)
+"""An exchange without the rooms above, as it is while it is founded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a flow may use."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    log: Log
+    log_signer: NoteSigner
+    statement_key: SigningKey
+    policy: PolicyEngine
+    mailbox: Mailbox
+    roll: Roll
+    log_state: LogState
+    telemetry: Telemetry
+    hooks: Hooks
+
+    async def raise_alarm(self, alarm: Alarm) -> int:
+        """Record an event in a commit of its own, wake every poll, and give the event's number."""
+        committed = await self.log.commit(lambda unit: self.hooks.record_alarm(self, unit, alarm))
+        self.mailbox.announce(events=committed.value)
+        return committed.value
+
+    def close(self) -> None:
+        """Stop the log after what waits, and let go of everything that is held."""
+        self.log.close()
+        self.policy.close()
+        self.database.close()
+
+
+def build_parts(settings: Settings, hooks: Hooks = NO_ROOMS, clock: Clock | None = None) -> Parts:
+    """Open everything that the settings name; the log is sealed and not started yet.
+
+    The database is brought to the newest schema. Raises KeyFileExposed, KeyFileMissing, BadDatabaseUrl and
+    UnknownScheme.
+    """
+    clock = clock or SystemClock()
+    log_signer = NoteSigner(settings.origin, load_key(settings.log_key_path))
+    statement_key = load_key(settings.statement_key_path)
+    policy = open_engine(settings.policy_url)
+    database = open_database(settings.database)
+    upgrade(database, MIGRATIONS)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        database=database,
+        log=Log(database, log_signer, settings.origin, clock, settings.commit_window_seconds, sealed=True),
+        log_signer=log_signer,
+        statement_key=statement_key,
+        policy=policy,
+        mailbox=Mailbox(statement_key, clock),
+        roll=Roll(database),
+        log_state=LogState(),
+        telemetry=Telemetry(),
+        hooks=hooks,
+    )

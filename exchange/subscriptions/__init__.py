@@ -1,0 +1,1 @@
+"""Standing agreements to receive releases, numbered without gaps and chained."""

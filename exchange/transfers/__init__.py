@@ -1,0 +1,1 @@
+"""One delivery from its grant to its receipts: logged first, then answered."""

@@ -1,0 +1,36 @@
+"""A subscription's chain in the log: each of its entries names the one before it (audit-log section 5.7).
+
+A transfer's entries share its number ``seq``; numbers have no gaps, and ``prev`` runs through grants,
+closings and expiries alike, so leaving one out shows.
+"""
+
+from audit.entry import Entry
+from audit.unit import Unit
+from contracts.errors import Corrupt
+from exchange.subscriptions.store import find_subscription
+from exchange.subscriptions.tables import SubscriptionRow
+
+
+class ChainBroken(Corrupt):
+    """A subscription's chain does not continue where it ended."""
+
+    code = "chain-broken"
+    title_zh = "订阅的日志链条中断"
+
+
+def chained_subscription(unit: Unit, name: str) -> SubscriptionRow:
+    """Give the subscription of a transfer inside its unit; raise ChainBroken when it is gone."""
+    subscription = find_subscription(unit.session, name)
+    if subscription is None:
+        raise ChainBroken(f"{name} has transfers and no row")
+    return subscription
+
+
+def append_linked(unit: Unit, subscription: SubscriptionRow, entry: Entry) -> int:
+    """Append ``entry``, make it the subscription's newest, and give its index; raise ChainBroken."""
+    if entry.fields["prev"] != subscription.last_leaf:
+        raise ChainBroken(f"an entry of {subscription.subscription} was made for another place")
+    index = unit.append(entry)
+    subscription.last_leaf = unit.leaf_hash(index)
+    unit.session.add(subscription)
+    return index

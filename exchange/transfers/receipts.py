@@ -1,0 +1,156 @@
+"""Use cases of receipts: take what the two sides sign, and close the transfer when both agree (design s5).
+
+A receipt may come again, late, and from either side. Receipts that contradict each other close nothing: the
+contradiction is kept, the alliance hears of it, and whoever sent it is told.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from audit.commitment import content_commitment
+from audit.entry import Entry, EntryKind
+from audit.keys import PublicKey
+from audit.unit import Unit
+from contracts.canonical import Json
+from contracts.clock import epoch_ms
+from contracts.errors import Invalid
+from contracts.messages import Grant, Receipt, ReceiptDelivery, ReceiptRole, ReceiptState
+from exchange.identity import Caller
+from exchange.incidents.flow import record_alarm
+from exchange.parts import Parts
+from exchange.transfers import model, store
+from exchange.transfers.chain import append_linked, chained_subscription
+from exchange.transfers.flow import own_transfer, state_of
+from exchange.transfers.model import State
+from exchange.transfers.tables import TransferRow
+from nodes.signed import Signed, peek_statement, read_statement
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Receipts whose signatures hold and which speak of this grant."""
+
+    grant: Grant
+    provider: Signed[Receipt]
+    consumer: Signed[Receipt] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a delivery of receipts led to; ``event`` is the number of the alarm it raised."""
+
+    state: ReceiptState
+    contradicts: bool
+    event: int | None
+
+
+async def deliver_receipts(
+    parts: Parts, caller: Caller, grant: str, delivery: ReceiptDelivery
+) -> ReceiptState:
+    """Record the provider's receipt, or both; with both, log ``done`` and give its place.
+
+    The same receipts again give the same state. Raises GrantUnknown, SignatureInvalid, ReceiptForeign; and
+    ReceiptMismatch after the contradiction and its event are on record.
+    """
+    if delivery.grant != grant:
+        raise Invalid("the receipts are for another grant than the address")
+    pair = _verified(parts, caller, delivery)
+    committed = await parts.log.commit(partial(_take, parts, pair))
+    taken = committed.value
+    if taken.event is not None:
+        parts.mailbox.announce(events=taken.event)
+    if taken.contradicts:
+        log.warning("receipt_mismatch", grant=grant)
+        raise model.ReceiptMismatch(f"the receipts of {grant} contradict each other", grant=grant)
+    log.info("receipts_taken", grant=grant, state=taken.state.state)
+    return taken.state
+
+
+def _verified(parts: Parts, caller: Caller, delivery: ReceiptDelivery) -> _Pair:
+    with parts.database.read() as session:
+        row = own_transfer(store.find_transfer(session, delivery.grant), caller.participant, delivery.grant)
+    grant = peek_statement(row.envelope, Grant).statement
+    provider_key = PublicKey.from_text(parts.roll.caller(row.provider).node_key or "")
+    provider = read_statement(delivery.provider_receipt, Receipt, provider_key)
+    model.check_receipt(provider.statement, ReceiptRole.PROVIDER, grant, row.entry)
+    consumer = None
+    if delivery.consumer_receipt is not None:
+        consumer = read_statement(delivery.consumer_receipt, Receipt, PublicKey.from_text(grant.consumer_key))
+        model.check_receipt(consumer.statement, ReceiptRole.CONSUMER, grant, row.entry)
+    return _Pair(grant, provider, consumer)
+
+
+def _take(parts: Parts, pair: _Pair, unit: Unit) -> _Taken:
+    row = store.find_transfer(unit.session, pair.grant.grant)
+    if row is None:
+        raise model.GrantUnknown(f"{pair.grant.grant} is not on record")
+    contradiction = _contradiction(row, pair)
+    if contradiction is pair.provider:
+        return _dispute(parts, unit, row, pair.grant, contradiction)
+    if row.state != State.DONE:
+        _keep_provider(row, pair)
+    if contradiction is not None:
+        return _dispute(parts, unit, row, pair.grant, contradiction)
+    if pair.consumer is not None and row.state != State.DONE:
+        _close(unit, row, pair, pair.consumer)
+    store.save_transfer(unit.session, row)
+    return _Taken(state_of(row), contradicts=False, event=None)
+
+
+def _contradiction(row: TransferRow, pair: _Pair) -> Signed[Receipt] | None:
+    """Find the receipt that speaks of other bytes than the receipt before it."""
+    if row.provider_receipt is not None:
+        recorded = peek_statement(row.provider_receipt, Receipt).statement
+        if not model.same_view(recorded, pair.provider.statement):
+            return pair.provider
+    if pair.consumer is not None and not model.same_view(pair.provider.statement, pair.consumer.statement):
+        return pair.consumer
+    return None
+
+
+def _keep_provider(row: TransferRow, pair: _Pair) -> None:
+    """Keep the provider's receipt; one that comes with the consumer's is the one that closes."""
+    if row.provider_receipt is None or pair.consumer is not None:
+        row.provider_receipt = pair.provider.text
+    if row.state == State.GRANTED:
+        row.state = State.DELIVERED.value
+
+
+def _dispute(parts: Parts, unit: Unit, row: TransferRow, grant: Grant, receipt: Signed[Receipt]) -> _Taken:
+    """Keep the first contradiction of a transfer and raise its one alarm."""
+    event = None
+    if row.disputed is None:
+        row.disputed = receipt.text
+        event = record_alarm(parts, unit, model.mismatch_alarm(grant))
+    store.save_transfer(unit.session, row)
+    return _Taken(state_of(row), contradicts=True, event=event)
+
+
+def _close(unit: Unit, row: TransferRow, pair: _Pair, consumer: Signed[Receipt]) -> None:
+    subscription = chained_subscription(unit, row.subscription)
+    said = pair.provider.statement
+    fields: dict[str, Json] = {
+        "gid": row.grant_id,
+        "gidx": row.entry,
+        "sub": row.subscription,
+        "seq": row.seq,
+        "prev": subscription.last_leaf,
+        "cc": content_commitment(
+            bytes.fromhex(said.content_salt), said.view_chunk_root, said.view_size_bytes
+        ),
+        "len": said.view_size_bytes,
+        "pr": pair.provider.digest,
+        "cr": consumer.digest,
+        "late": epoch_ms(unit.now) >= row.expires_at,
+    }
+    entry = Entry(EntryKind.DONE, unit.now, fields)
+    row.closed_entry = append_linked(unit, subscription, entry)
+    row.closed_leaf = entry.encode()
+    row.consumer_receipt = consumer.text
+    row.size_bytes = said.view_size_bytes
+    row.state = State.DONE.value
+    subscription.cursor = max(subscription.cursor, row.release)

@@ -1,0 +1,137 @@
+"""The only SQL about transfers. Nothing here decides anything."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlmodel import Session, col, func, or_, select
+
+from contracts.clock import epoch_ms
+from exchange.transfers.model import State
+from exchange.transfers.tables import TransferRow
+
+SWEEP_LIMIT = 200
+_OPEN = (State.GRANTED.value, State.DELIVERED.value)
+
+
+class Usage(NamedTuple):
+    """How a subscription is used now."""
+
+    open_grants: int
+    owed_receipts: int
+
+
+class Totals(NamedTuple):
+    """All transfers counted; ``bytes`` are those that consumers signed for."""
+
+    granted: int
+    done: int
+    expired: int
+    bytes: int
+
+
+def find_transfer(session: Session, grant: str) -> TransferRow | None:
+    """Give one transfer."""
+    return session.get(TransferRow, grant)
+
+
+def save_transfer(session: Session, row: TransferRow) -> None:
+    """Insert or update a transfer."""
+    session.add(row)
+    session.flush()
+
+
+def open_transfer(session: Session, subscription: str, release: int, now: datetime) -> TransferRow | None:
+    """Give the newest open, unexpired transfer of a release under a subscription."""
+    query = (
+        select(TransferRow)
+        .where(
+            col(TransferRow.subscription) == subscription,
+            col(TransferRow.release) == release,
+            col(TransferRow.state).in_(_OPEN),
+            col(TransferRow.expires_at) > epoch_ms(now),
+        )
+        .order_by(col(TransferRow.seq).desc())
+        .limit(1)
+    )
+    return session.exec(query).first()
+
+
+def usage_of(session: Session, subscription: str, now: datetime) -> Usage:
+    """Count a subscription's open grants, and its expired ones that lack only the consumer's receipt."""
+    here = col(TransferRow.subscription) == subscription
+    open_grants = session.exec(
+        select(func.count())
+        .select_from(TransferRow)
+        .where(here, col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) > epoch_ms(now))
+    ).one()
+    # A grant past its time owes its receipt whether or not the sweep has logged the expiry yet.
+    owed = session.exec(
+        select(func.count())
+        .select_from(TransferRow)
+        .where(
+            here,
+            col(TransferRow.provider_receipt).is_not(None),
+            col(TransferRow.consumer_receipt).is_(None),
+            or_(
+                col(TransferRow.state) == State.EXPIRED.value,
+                col(TransferRow.expires_at) <= epoch_ms(now),
+            ),
+        )
+    ).one()
+    return Usage(open_grants, owed)
+
+
+def overdue(session: Session, now: datetime) -> list[str]:
+    """Name open transfers past their expiry, oldest first, a page of them."""
+    query = (
+        select(TransferRow.grant_id)
+        .where(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) <= epoch_ms(now))
+        .order_by(col(TransferRow.expires_at))
+        .limit(SWEEP_LIMIT)
+    )
+    return list(session.exec(query))
+
+
+def open_grant_between(session: Session, consumer: str, provider: str, now: datetime) -> str | None:
+    """Name an open, unexpired grant between the two; the relay carries nothing without one."""
+    query = (
+        select(TransferRow.grant_id)
+        .where(
+            col(TransferRow.consumer) == consumer,
+            col(TransferRow.provider) == provider,
+            col(TransferRow.state).in_(_OPEN),
+            col(TransferRow.expires_at) > epoch_ms(now),
+        )
+        .limit(1)
+    )
+    return session.exec(query).first()
+
+
+def open_grants_of(session: Session, participant: str) -> list[str]:
+    """Name the open grants in which a participant is consumer or provider, sorted."""
+    query = (
+        select(TransferRow.grant_id)
+        .where(
+            or_(col(TransferRow.consumer) == participant, col(TransferRow.provider) == participant),
+            col(TransferRow.state).in_(_OPEN),
+        )
+        .order_by(col(TransferRow.grant_id))
+    )
+    return list(session.exec(query))
+
+
+def totals(session: Session) -> Totals:
+    """Count all transfers by how they stand."""
+    rows = session.exec(
+        select(TransferRow.state, func.count(), func.sum(TransferRow.size_bytes)).group_by(
+            col(TransferRow.state)
+        )
+    )
+    found = {state: (count, int(size or 0)) for state, count, size in rows}
+    nothing = (0, 0)
+    return Totals(
+        granted=sum(count for count, _ in found.values()),
+        done=found.get(State.DONE.value, nothing)[0],
+        expired=found.get(State.EXPIRED.value, nothing)[0],
+        bytes=found.get(State.DONE.value, nothing)[1],
+    )

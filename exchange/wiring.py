@@ -1,0 +1,57 @@
+"""How the rooms hang together: their routers, their background tasks, and what they bring to each other.
+
+This is the one module that knows every room.
+"""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+
+from exchange import health, page
+from exchange.agreements import flow as agreements_flow
+from exchange.agreements import routes as agreements
+from exchange.background import Task, every
+from exchange.catalog import routes as catalog
+from exchange.incidents import routes as incidents
+from exchange.incidents.denials import roll_up_denials
+from exchange.incidents.flow import record_alarm
+from exchange.log import routes as log
+from exchange.log.cosigning import Cosigning
+from exchange.log.startup import Opening
+from exchange.mailbox import routes as mailbox
+from exchange.members import flow as members_flow
+from exchange.members import routes as members
+from exchange.parts import Hooks, Parts
+from exchange.subscriptions import routes as subscriptions
+from exchange.tally import tally
+from exchange.transfers import routes as transfers
+from exchange.transfers.expiry import expire_grants
+from exchange.transfers.store import open_grant_between
+
+ROUTERS: tuple[APIRouter, ...] = (
+    members.router,
+    mailbox.router,
+    log.router,
+    catalog.router,
+    agreements.router,
+    subscriptions.router,
+    transfers.router,
+    incidents.router,
+    health.router,
+    page.router,
+)
+
+
+def background(parts: Parts) -> Mapping[str, Task]:
+    """Name the tasks that run beside the requests."""
+    return {
+        "opening": every(1.0, "opening", Opening(parts).run),
+        "cosigning": every(1.0, "cosigning", Cosigning(parts).run),
+        "directory": every(60.0, "directory", lambda: members_flow.reissue_directory(parts)),
+        "agreements": every(2.0, "agreements", lambda: agreements_flow.resume_waiting(parts)),
+        "expiry": every(5.0, "expiry", lambda: expire_grants(parts)),
+        "denials": every(10.0, "denials", lambda: roll_up_denials(parts)),
+    }
+
+
+HOOKS = Hooks(record_alarm=record_alarm, relay_gate=open_grant_between, tally=tally)

@@ -1,0 +1,73 @@
+"""Addresses that may be called or served: off loopback there is TLS, and plain HTTP is refused.
+
+A base URL is ``scheme://host[:port]``. A participant without an inbound address is named by
+``http://<participant>.node``, an address that only the mailbox and the relay resolve.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from contracts.errors import Invalid
+from contracts.identifiers import Kind, parse_id
+
+_NODE_SUFFIX = ".node"
+
+
+class BadAddress(Invalid):
+    """The address is not a base URL that can be used."""
+
+    code = "bad-address"
+    title_zh = "地址无法使用"
+    next_zh = "写成 https://主机[:端口],不带路径。"
+    next_en = "Write it as https://HOST[:PORT], without a path."
+
+
+class PlainHttpRefused(Invalid):
+    """Plain HTTP is refused off loopback."""
+
+    code = "plain-http-refused"
+    title_zh = "非本机地址不得使用明文 HTTP"
+    next_zh = "改用 https:// 地址;服务端在 tls/ 放置证书与私钥。"
+    next_en = "Use an https:// address; a server finds its certificate and key under tls/."
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether ``host`` names this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_base(url: str) -> str:
+    """Return ``scheme://host[:port]`` in one spelling; raise BadAddress or PlainHttpRefused."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadAddress(f"{url[:80]!r} is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
+        raise BadAddress(f"{url[:80]!r} is not an http(s) base URL")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise BadAddress(f"{url[:80]!r} carries a path")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise PlainHttpRefused(f"{host} is not this machine")
+    return f"{parts.scheme}://{_shown(host)}" + (f":{port}" if port is not None else "")
+
+
+def mailbox_base(participant: str) -> str:
+    """Give the base URL under which the mailbox and the relay know a participant."""
+    return f"http://{participant}{_NODE_SUFFIX}"
+
+
+def mailbox_participant(host: str) -> str | None:
+    """Give the participant of a mailbox host name; None for any other host."""
+    if not host.endswith(_NODE_SUFFIX):
+        return None
+    return parse_id(host.removesuffix(_NODE_SUFFIX), Kind.PARTICIPANT)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,322 @@
+"""The exchange as a node sees it: one method for each call, typed with ``contracts.messages``.
+
+Every call but the open ones is signed (RFC 9421) with the node's key; a refusal comes back as the error
+that the exchange raised. Nothing is retried here: a write that failed is the caller's, or the outbox's, to
+send again. DSSE envelopes travel as JSON text; ``nodes.trust`` says whether they hold.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from audit.httpsig import RequestSigner
+from audit.keys import SigningKey
+from contracts.clock import Clock
+from contracts.errors import Unavailable
+from contracts.messages import (
+    AgreementAnswer,
+    ApplicationView,
+    At,
+    BadMessage,
+    Catalog,
+    CatalogEntry,
+    EventList,
+    Inclusion,
+    LoggedGrant,
+    LogStatus,
+    MailboxAnswer,
+    MemberStatus,
+    ParticipantId,
+    ReceiptDelivery,
+    ReceiptState,
+    RelayRequest,
+    ReleaseEntry,
+    ReleaseList,
+    Sharing,
+    Short,
+    SubscriptionRequest,
+    SubscriptionView,
+    TransferRequest,
+    Wire,
+)
+from contracts.problem import error_from
+from nodes.addresses import checked_base
+
+TIMEOUT_SECONDS = 20.0
+RELAY_TIMEOUT_SECONDS = 60.0
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+W = TypeVar("W", bound=Wire)
+
+
+class ExchangeSilent(Unavailable):
+    """The exchange does not answer."""
+
+    code = "exchange-silent"
+    title_zh = "交换中心没有应答"
+    next_zh = "检查网络与交换中心地址;节点会自动重连,稍后再试。"
+    next_en = (
+        "Check the network and the exchange's address; the node reconnects by itself, so try again later."
+    )
+
+
+class JoinAnswer(Wire):
+    """Where a registration stands, and the fingerprint that the operator compares."""
+
+    status: MemberStatus
+    fingerprint: Short
+
+
+class MemberState(Wire):
+    """Where one participant stands."""
+
+    participant: ParticipantId
+    status: MemberStatus
+
+
+class Probe(Wire):
+    """A nonce to be echoed under a full signature check."""
+
+    nonce: Short
+
+
+class ProbeAnswer(Wire):
+    """The echo of a probe, with the exchange's time."""
+
+    participant: ParticipantId
+    nonce: Short
+    at: At
+
+
+class ApplicationList(Wire):
+    """The applications in which the caller is consumer or provider."""
+
+    applications: list[ApplicationView]
+
+
+class SubscriptionList(Wire):
+    """The subscriptions in which the caller is consumer or provider."""
+
+    subscriptions: list[SubscriptionView]
+
+
+class Consistency(Wire):
+    """A consistency proof between two log sizes (RFC 9162 s2.1.4)."""
+
+    path: list[str]
+
+
+class EndAgreement(Wire):
+    """Why an agreement ends."""
+
+    why: Short
+
+
+class Broker:
+    """A client of the exchange; safe to share between threads; ``close`` it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        participant: str,
+        key: SigningKey,
+        clock: Clock,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Hold a client; raise PlainHttpRefused for plain HTTP off loopback. Opens no connection yet."""
+        self._base = checked_base(base_url)
+        self._auth = RequestSigner(key, participant, clock)
+        self._client = httpx.Client(
+            base_url=self._base, transport=transport, timeout=TIMEOUT_SECONDS, follow_redirects=False
+        )
+
+    # --- membership -------------------------------------------------------------------------------
+
+    def join(self, registration: str) -> JoinAnswer:
+        """Hand in a signed registration (POST /join)."""
+        return JoinAnswer.parse(self._send("POST", "/join", registration.encode(), signed=False))
+
+    def member_status(self, participant: str) -> MemberStatus:
+        """Ask where a participant stands (GET /members/{p}/status)."""
+        return MemberState.parse(self._send("GET", f"/members/{participant}/status", signed=False)).status
+
+    def directory(self) -> str:
+        """Fetch the newest directory's envelope, not yet verified (GET /directory)."""
+        return self._send("GET", "/directory", signed=False).decode()
+
+    def revocations(self) -> str:
+        """Fetch a fresh revocation list's envelope, not yet verified (GET /revocations)."""
+        return self._send("GET", "/revocations", signed=False).decode()
+
+    def probe(self, nonce: str) -> ProbeAnswer:
+        """Prove that signed calls work in both directions (POST /probe)."""
+        return ProbeAnswer.parse(self._send("POST", "/probe", Probe(nonce=nonce).canonical()))
+
+    def relay(self, provider: str, request: RelayRequest) -> MailboxAnswer:
+        """Carry a signed request to a provider without an inbound port (POST /relay/{provider})."""
+        raw = self._send(
+            "POST", f"/relay/{provider}", request.canonical(), timeout_seconds=RELAY_TIMEOUT_SECONDS
+        )
+        return MailboxAnswer.parse(raw)
+
+    # --- catalog ----------------------------------------------------------------------------------
+
+    def register_contract(self, registration: str) -> None:
+        """Register a signed ContractRegistration (POST /contracts)."""
+        self._send("POST", "/contracts", registration.encode())
+
+    def contract(self, contract_id: str, version: str) -> str:
+        """Fetch the ContractRegistration envelope of one version (GET /contracts/{id}/{version})."""
+        return self._send("GET", f"/contracts/{contract_id}/{version}", signed=False).decode()
+
+    def register_dataset(self, record: str) -> None:
+        """Register a signed DatasetRecord (POST /datasets)."""
+        self._send("POST", "/datasets", record.encode())
+
+    def dataset(self, dataset: str) -> CatalogEntry:
+        """Read one dataset's catalog entry (GET /datasets/{id})."""
+        return CatalogEntry.parse(self._send("GET", f"/datasets/{dataset}"))
+
+    def catalog(self, text: str = "", sharing: Sharing | None = None) -> Catalog:
+        """Search the catalog (GET /catalog)."""
+        query = {"q": text, **({} if sharing is None else {"sharing": sharing.value})}
+        return Catalog.parse(self._send("GET", "/catalog", query=query))
+
+    def publish_release(self, dataset: str, manifest: str) -> ReleaseEntry:
+        """Announce a signed Manifest (POST /datasets/{id}/releases)."""
+        return ReleaseEntry.parse(self._send("POST", f"/datasets/{dataset}/releases", manifest.encode()))
+
+    def releases(self, dataset: str, since: int = 0) -> ReleaseList:
+        """List a feed's releases with a number above ``since`` (GET /datasets/{id}/releases)."""
+        return ReleaseList.parse(
+            self._send("GET", f"/datasets/{dataset}/releases", query={"since": str(since)})
+        )
+
+    # --- applications and agreements --------------------------------------------------------------
+
+    def apply(self, application: str) -> ApplicationView:
+        """Hand in a signed Application (POST /applications); Refused carries the policy's reasons."""
+        return ApplicationView.parse(self._send("POST", "/applications", application.encode()))
+
+    def applications(self) -> list[ApplicationView]:
+        """List the applications in which this participant is consumer or provider (GET /applications)."""
+        return ApplicationList.parse(self._send("GET", "/applications")).applications
+
+    def application(self, application: str) -> ApplicationView:
+        """Read one application (GET /applications/{id})."""
+        return ApplicationView.parse(self._send("GET", f"/applications/{application}"))
+
+    def answer_application(self, application: str, answer: AgreementAnswer) -> ApplicationView:
+        """Sign, hold or refuse as the provider, after a person decided (POST /applications/{id}/answer)."""
+        raw = self._send("POST", f"/applications/{application}/answer", answer.canonical())
+        return ApplicationView.parse(raw)
+
+    def end_agreement(self, agreement: str, why: str) -> None:
+        """End an agreement (POST /agreements/{id}/end)."""
+        self._send("POST", f"/agreements/{agreement}/end", EndAgreement(why=why).canonical())
+
+    # --- subscriptions and transfers --------------------------------------------------------------
+
+    def subscribe(self, agreement: str) -> SubscriptionView:
+        """Open, or find again, the subscription under an agreement (POST /subscriptions)."""
+        raw = self._send("POST", "/subscriptions", SubscriptionRequest(agreement=agreement).canonical())
+        return SubscriptionView.parse(raw)
+
+    def subscriptions(self) -> list[SubscriptionView]:
+        """List this participant's subscriptions (GET /subscriptions)."""
+        return SubscriptionList.parse(self._send("GET", "/subscriptions")).subscriptions
+
+    def subscription_releases(self, subscription: str, since: int) -> ReleaseList:
+        """List a subscription's releases after a cursor (GET /subscriptions/{id}/releases)."""
+        path = f"/subscriptions/{subscription}/releases"
+        return ReleaseList.parse(self._send("GET", path, query={"since": str(since)}))
+
+    def request_transfer(self, request: TransferRequest) -> LoggedGrant:
+        """Ask for one release (POST /transfers); Refused carries the reasons, after they were logged."""
+        return LoggedGrant.parse(self._send("POST", "/transfers", request.canonical()))
+
+    def deliver_receipts(self, delivery: ReceiptDelivery) -> ReceiptState:
+        """Hand in receipts, again and again if need be (POST /transfers/{grant}/receipts)."""
+        raw = self._send("POST", f"/transfers/{delivery.grant}/receipts", delivery.canonical())
+        return ReceiptState.parse(raw)
+
+    def receipt_state(self, grant: str) -> ReceiptState:
+        """Ask how far a grant's evidence has come (GET /transfers/{grant})."""
+        return ReceiptState.parse(self._send("GET", f"/transfers/{grant}"))
+
+    # --- log and events ---------------------------------------------------------------------------
+
+    def checkpoint(self) -> bytes:
+        """Fetch the newest published checkpoint note, not yet verified (GET /log/checkpoint)."""
+        return self._send("GET", "/log/checkpoint", signed=False)
+
+    def log_file(self, path: str) -> bytes:
+        """Fetch a tile or an entry bundle by its C2SP path, such as ``tile/0/000`` (GET /log/{path})."""
+        return self._send("GET", "/log/" + quote(path), signed=path.startswith("tile/entries/"))
+
+    def log_status(self) -> LogStatus:
+        """Read how the log stands (GET /log/status)."""
+        return LogStatus.parse(self._send("GET", "/log/status", signed=False))
+
+    def inclusion(self, index: int) -> Inclusion:
+        """Fetch an inclusion proof under the newest quorum-cosigned checkpoint (GET /log/proof/{index}).
+
+        Raises:
+            Conflict: with code ``not-yet-witnessed`` while no such checkpoint covers the entry.
+        """
+        return Inclusion.parse(self._send("GET", f"/log/proof/{index}"))
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Fetch a consistency path between two sizes (GET /log/consistency/{old}/{new})."""
+        raw = self._send("GET", f"/log/consistency/{old}/{new}", signed=False)
+        try:
+            return [base64.b64decode(text, validate=True) for text in Consistency.parse(raw).path]
+        except binascii.Error as error:
+            raise BadMessage("a consistency hash is not base64") from error
+
+    def events(self, since: int) -> EventList:
+        """List the signed security events after a number (GET /events)."""
+        return EventList.parse(self._send("GET", "/events", query={"since": str(since)}))
+
+    # --- the wire ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        query: Mapping[str, str] | None = None,
+        signed: bool = True,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> bytes:
+        request = self._client.build_request(
+            method,
+            path,
+            params=query,
+            content=body,
+            headers={"content-type": "application/json"} if body else {},
+            timeout=timeout_seconds,
+        )
+        try:
+            response = self._client.send(request, auth=self._auth if signed else None)
+        except httpx.TransportError as error:
+            raise ExchangeSilent(f"{self._base} does not answer: {type(error).__name__}") from error
+        if response.is_success:
+            return response.content
+        raise error_from(response.status_code, response.content)

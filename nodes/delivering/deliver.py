@@ -1,0 +1,163 @@
+"""Accept a grant as provider: check it, make the view, sign the receipt, and keep both before answering.
+
+The receipt, the delivery and the outbox row are one transaction. The same grant presented again gets the same
+receipt, so a consumer may repeat after a crash.
+"""
+
+import secrets
+from collections.abc import Iterator
+
+from audit.commitment import ContentDigest
+from contracts.clock import epoch_ms
+from contracts.errors import Conflict, NotFound
+from contracts.messages import DeliveryRequest, Grant, Receipt, ReceiptRole, utc
+from nodes.delivering.checks import Authenticate, Checked, check_delivery, check_still_granted
+from nodes.delivering.views import View, ViewLost, make_view, view_path
+from nodes.granted import OpenGrant
+from nodes.node import Node
+from nodes.publishing.artifacts import artifact_path
+from nodes.sharing_tables import DeliveryRow, OutboxRow
+from nodes.signed import peek_statement, sign_statement
+
+BLOCK_BYTES = 256 * 1024
+NEW = "new"
+
+
+class GrantReused(Conflict):
+    """Another grant was accepted under this number."""
+
+    code = "grant-reused"
+    title_zh = "该编号下已受理过另一授权"
+    next_zh = "保留两份授权作为证据,并通知审计人员。"
+    next_en = "Keep both grants as evidence and tell the auditors."
+
+
+class DeliveryUnknown(NotFound):
+    """No delivery was opened under this grant."""
+
+    code = "delivery-unknown"
+    title_zh = "该授权尚未开始交付"
+    next_zh = "先提交授权(POST /deliveries),再取数据。"
+    next_en = "Present the grant first (POST /deliveries), then fetch the data."
+
+
+def deliver(node: Node, request: DeliveryRequest, authenticate: Authenticate) -> str:
+    """Run every check of design section 5, step 5, and give the provider receipt's envelope."""
+    checked = check_delivery(node, request, authenticate)
+    kept = _kept(node, checked.opened, request.seal_to)
+    if kept is not None:
+        return kept
+    opened = checked.opened
+    view = make_view(
+        node, checked.manifest.statement, checked.contract, opened.redacted, opened.obligations_digest
+    )
+    receipt = sign_statement(_receipt(node, checked, view), node.node_key).text
+    return _keep(node, opened, receipt, request.seal_to)
+
+
+def find_delivery(node: Node, grant: str) -> DeliveryRow:
+    """Find an open delivery; raise DeliveryUnknown."""
+    with node.database.read() as session:
+        row = session.get(DeliveryRow, grant)
+    if row is None:
+        raise DeliveryUnknown(f"{grant} was not presented here")
+    return row
+
+
+def delivered_view(node: Node, row: DeliveryRow) -> tuple[Grant, Receipt, View]:
+    """Give the grant, the receipt and the very bytes the receipt was signed over; raise ViewLost."""
+    grant = Grant.parse(row.grant.encode())
+    receipt = peek_statement(row.receipt, Receipt).statement
+    path = (
+        view_path(node, receipt.view_sha256)
+        if row.artifact != receipt.view_sha256
+        else artifact_path(node, row.artifact)
+    )
+    if not path.is_file() or path.stat().st_size != receipt.view_size_bytes:
+        raise ViewLost(f"the view of {grant.grant} is not here")
+    content = ContentDigest(receipt.view_sha256, receipt.view_chunk_root, receipt.view_size_bytes)
+    view = View(path, content, receipt.view_rows, tuple(receipt.redacted))
+    return grant, receipt, view
+
+
+def stream(node: Node, grant: Grant, view: View, first: int, last: int) -> Iterator[bytes]:
+    """Give bytes ``first`` to ``last`` of a view in blocks; the grant is checked again before each block.
+
+    The revocation list behind the check is at most five seconds old, so a revocation stops the stream within
+    five seconds: the rest never leaves, and the consumer sees a body that ends too early.
+    """
+    with view.path.open("rb") as file:
+        file.seek(first)
+        left = last - first + 1
+        while left > 0:
+            check_still_granted(node, grant)
+            block = file.read(min(BLOCK_BYTES, left))
+            if not block:
+                raise ViewLost(f"the view of {grant.grant} is shorter than its receipt says")
+            left -= len(block)
+            yield block
+
+
+def _receipt(node: Node, checked: Checked, view: View) -> Receipt:
+    return Receipt(
+        role=ReceiptRole.PROVIDER,
+        grant=checked.grant.grant,
+        grant_index=checked.opened.logged.index,
+        participant=node.participant,
+        manifest=checked.manifest.digest,
+        obligations=checked.opened.obligations_digest,
+        view_sha256=view.content.sha256,
+        view_chunk_root=view.content.chunk_root,
+        view_size_bytes=view.content.size_bytes,
+        view_rows=view.rows,
+        redacted=list(view.redacted),
+        content_salt=secrets.token_hex(32),
+        at=utc(node.clock.now()),
+    )
+
+
+def _kept(node: Node, opened: OpenGrant, seal_to: str | None) -> str | None:
+    """Give the receipt of an earlier presentation; the key to seal to is the newest request's."""
+    with node.database.transaction() as session:
+        row = session.get(DeliveryRow, opened.grant.grant)
+        if row is None:
+            return None
+        if row.grant_digest != opened.signed.digest:
+            raise GrantReused(f"{opened.grant.grant} was accepted with other words")
+        row.seal_to = seal_to
+        session.add(row)
+        return row.receipt
+
+
+def _keep(node: Node, opened: OpenGrant, receipt: str, seal_to: str | None) -> str:
+    now = epoch_ms(node.clock.now())
+    grant = opened.grant
+    with node.database.transaction() as session:
+        before = session.get(DeliveryRow, grant.grant)
+        if before is not None:  # a second presentation ran beside this one and came first
+            return before.receipt
+        session.add(
+            DeliveryRow(
+                grant_id=grant.grant,
+                grant_digest=opened.signed.digest,
+                grant=grant.canonical().decode(),
+                artifact=opened.manifest.statement.distribution.sha256,
+                obligations=opened.obligations_digest,
+                receipt=receipt,
+                seal_to=seal_to,
+                expires_at=epoch_ms(grant.expires_at),
+                at=now,
+            )
+        )
+        session.add(
+            OutboxRow(
+                grant_id=grant.grant,
+                role=ReceiptRole.PROVIDER.value,
+                logged=opened.logged.canonical().decode(),
+                provider_receipt=receipt,
+                state=NEW,
+                next_at=now,
+                at=now,
+            )
+        )
+    return receipt

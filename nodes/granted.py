@@ -1,0 +1,240 @@
+"""A grant as it arrives: signed by the exchange, logged before anything moved, and equal to its log entry.
+
+Provider and consumer both trust a grant only after ``open_grant``; what each side then asks beyond it stands
+in ``nodes.delivering.checks`` and ``nodes.receiving.judged``. The order is design section 5, step 5.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import timedelta
+
+from audit.commitment import commit
+from audit.entry import EntryKind, parse_entry
+from audit.keys import SignatureInvalid
+from audit.merkle import ProofInvalid, leaf_hash, verify_inclusion
+from contracts.canonical import Json, digest
+from contracts.clock import epoch_ms
+from contracts.errors import Invalid, Refused
+from contracts.messages import (
+    Agreement,
+    DatasetRecord,
+    Grant,
+    LoggedGrant,
+    Manifest,
+    Obligation,
+    PurposeBinding,
+    Redact,
+)
+from nodes.signed import Signed, peek_statement, read_statement
+from nodes.trust import Trust
+
+MAX_SKEW = timedelta(seconds=5)
+
+
+class GrantForged(Refused):
+    """The grant is not signed by the exchange that this node joined."""
+
+    code = "grant-forged"
+    title_zh = "授权不是由本联盟交换中心签发"
+    next_zh = "不要使用该授权;向交换中心重新申请传输。"
+    next_en = "Do not use this grant; ask the exchange for the transfer again."
+
+
+class GrantLeafDiffers(Refused):
+    """The log entry is not the entry of this grant."""
+
+    code = "grant-leaf-differs"
+    title_zh = "日志条目与授权内容不一致"
+    next_zh = "保留授权与条目作为证据,并通知审计人员。"
+    next_en = "Keep the grant and the entry as evidence and tell the auditors."
+
+
+class GrantNotLogged(Refused):
+    """The grant is not proved to stand in the log."""
+
+    code = "grant-not-logged"
+    title_zh = "授权未被证明已写入日志"
+    next_zh = "没有日志在先的授权一律拒绝;向交换中心重新申请传输。"
+    next_en = "No bytes without an earlier logged grant; ask the exchange for the transfer again."
+
+
+class GrantExpired(Refused):
+    """The grant has expired, or is not valid yet."""
+
+    code = "grant-expired"
+    title_zh = "授权已过期或尚未生效"
+    next_zh = "重新申请一次传输;授权只在短时间内有效。"
+    next_en = "Ask for the transfer again; a grant is short-lived."
+
+
+class ObligationUnknown(Refused):
+    """The grant asks for something that this node does not know how to do."""
+
+    code = "obligation-unknown"
+    title_zh = "授权包含本节点无法履行的义务"
+    next_zh = "升级本节点,或请交换中心按已公布的义务清单签发授权。"
+    next_en = "Upgrade this node, or have the exchange grant with published obligations only."
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGrant:
+    """A grant that the exchange signed and logged; its documents are not verified yet."""
+
+    logged: LoggedGrant
+    signed: Signed[Grant]
+
+    @property
+    def grant(self) -> Grant:
+        """Give the grant itself."""
+        return self.signed.statement
+
+    @property
+    def manifest(self) -> Signed[Manifest]:
+        """Give the release's manifest as it came, unverified."""
+        return peek_statement(self.logged.manifest_envelope, Manifest)
+
+    @property
+    def record(self) -> Signed[DatasetRecord]:
+        """Give the dataset record as it came, unverified."""
+        return peek_statement(self.logged.record_envelope, DatasetRecord)
+
+    @property
+    def agreement(self) -> Signed[Agreement]:
+        """Give the agreement as it came, unverified."""
+        return peek_statement(self.logged.agreement_envelope, Agreement)
+
+    @property
+    def obligations_digest(self) -> str:
+        """Name the obligations as the log entry and the receipts do."""
+        return obligations_digest(self.grant.obligations)
+
+    @property
+    def redacted(self) -> tuple[str, ...]:
+        """List the fields that must be gone, in order."""
+        return redacted_fields(self.grant.obligations)
+
+
+def obligations_digest(obligations: list[Obligation]) -> str:
+    """Name a list of obligations by the digest of its canonical JSON."""
+    value: Json = [item.model_dump(mode="json") for item in obligations]
+    return digest(value)
+
+
+def redacted_fields(obligations: list[Obligation]) -> tuple[str, ...]:
+    """Collect the fields that obligations redact."""
+    found: set[str] = set()
+    for item in obligations:
+        match item:
+            case Redact():
+                found.update(item.fields)
+            case PurposeBinding():
+                pass
+    return tuple(sorted(found))
+
+
+def peek_grant(logged: LoggedGrant) -> Signed[Grant]:
+    """Read a grant before anything of it is verified; raise ObligationUnknown or BadMessage."""
+    try:
+        return peek_statement(logged.grant_envelope, Grant)
+    except Invalid as error:
+        faults = error.facts.get("faults")
+        if isinstance(faults, list) and any(fault.startswith("/obligations") for fault in faults):
+            raise ObligationUnknown("an obligation is outside the closed vocabulary") from error
+        raise
+
+
+def read_grant(trust: Trust, logged: LoggedGrant) -> Signed[Grant]:
+    """Read a grant that the exchange signed (step 2); raise GrantForged, ObligationUnknown or BadMessage."""
+    peeked = peek_grant(logged)
+    try:
+        return read_statement(logged.grant_envelope, Grant, trust.exchange_key)
+    except SignatureInvalid as error:
+        raise GrantForged(f"{peeked.statement.grant} is not signed by the exchange") from error
+
+
+def open_grant(trust: Trust, logged: LoggedGrant) -> OpenGrant:
+    """Verify a grant up to its time: steps 2 to 6 of design section 5, step 5.
+
+    Raises:
+        ObligationUnknown, BadMessage: the grant does not have the agreed shape.
+        GrantForged: (2) the exchange did not sign it.
+        GrantLeafDiffers: (3) the entry is another one, or says something else.
+        GrantNotLogged: (4) the inclusion proof does not hold.
+        NoteInvalid, LogForked: (5) the checkpoint is not the log's, or contradicts the last one seen.
+        GrantExpired, ClockBehind: (6) too late, too early, or this clock cannot tell.
+    """
+    opened = open_logged(trust, logged)
+    check_time(trust, opened.grant)
+    return opened
+
+
+def open_logged(trust: Trust, logged: LoggedGrant) -> OpenGrant:
+    """Verify that a grant was signed and logged, whatever the time is now: steps 2 to 5."""
+    signed = read_grant(trust, logged)
+    leaf = _base64(logged.leaf)
+    _check_leaf(leaf, signed)
+    _check_inclusion(trust, logged, leaf)
+    return OpenGrant(logged, signed)
+
+
+def check_time(trust: Trust, grant: Grant) -> None:
+    """Step 6: the grant is valid now, and this clock can tell; raise GrantExpired or ClockBehind."""
+    now = trust.guard_clock()
+    if now >= grant.expires_at or now < grant.issued_at - MAX_SKEW:
+        raise GrantExpired(f"{grant.grant} is valid until {grant.expires_at.isoformat()}")
+
+
+def grant_fields(grant: Grant) -> dict[str, Json]:
+    """Give what the log entry of a grant must say; ``prev`` is the log's own and stands in no grant."""
+    salt = bytes.fromhex(grant.salt)
+    return {
+        "gid": grant.grant,
+        "sub": grant.subscription,
+        "seq": grant.seq,
+        "prov": grant.provider,
+        "cons": grant.consumer,
+        "ckey": grant.consumer_key,
+        "man": grant.manifest,
+        "agr": grant.agreement_digest,
+        "rec": grant.record,
+        "obl": obligations_digest(grant.obligations),
+        "pol": grant.policy,
+        "dec": grant.decision,
+        "dsc": commit(salt, grant.dataset.encode()),
+        "pur": commit(salt, grant.purpose.encode()),
+        "exp": epoch_ms(grant.expires_at),
+        "ev": commit(salt, grant.canonical()),
+    }
+
+
+def _check_leaf(leaf: bytes, signed: Signed[Grant]) -> None:
+    grant = signed.statement
+    try:
+        entry = parse_entry(leaf)
+    except Invalid as error:
+        raise GrantLeafDiffers("the leaf is no entry of this log") from error
+    if entry.kind is not EntryKind.GRANT:
+        raise GrantLeafDiffers(f"the leaf is a {entry.kind.value} entry")
+    wanted = grant_fields(grant)
+    wrong = sorted(name for name, value in wanted.items() if entry.fields[name] != value)
+    if wrong:
+        raise GrantLeafDiffers("the entry says something else than the grant", fields=wrong)
+    if not grant.issued_at - MAX_SKEW <= entry.at <= grant.expires_at:
+        raise GrantLeafDiffers("the entry's moment does not belong to the grant", fields=["ts"])
+
+
+def _check_inclusion(trust: Trust, logged: LoggedGrant, leaf: bytes) -> None:
+    checkpoint = trust.see_checkpoint(logged.checkpoint.encode())
+    path = [_base64(text) for text in logged.inclusion_path]
+    try:
+        verify_inclusion(leaf_hash(leaf), logged.index, checkpoint.size, path, checkpoint.root)
+    except ProofInvalid as error:
+        raise GrantNotLogged(f"entry {logged.index} is not proved to be in the log") from error
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise GrantNotLogged("a leaf or a hash is not base64") from error

@@ -1,0 +1,1 @@
+"""The revisions of a node's database (Alembic)."""

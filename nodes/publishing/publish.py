@@ -1,0 +1,285 @@
+"""Publish a release: read a source row by row, keep the good rows as an artifact, sign, announce.
+
+A release holds only rows that keep the contract; every other row is in quarantine with its reasons, and none
+is lost: read = published + quarantined. The manifest is signed and stored before it is sent, and sent again
+byte for byte after a crash. The same source under the same contract is the same release.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from sqlmodel import Session, col, select
+
+from contracts.clock import epoch_ms
+from contracts.errors import Conflict, Invalid, NotFound
+from contracts.messages import Counts, DatasetRecord, Distribution, Manifest, SourceNote, utc
+from contracts.schema import Contract
+from contracts.validation import Rejected, Row, RowValidator
+from nodes.exclusive import exclusively
+from nodes.node import Node
+from nodes.publishing.artifacts import keep_file
+from nodes.publishing.datasets import own_contract, own_record
+from nodes.publishing.quarantine import Intake, Quarantine
+from nodes.sharing_tables import ReleaseRow
+from nodes.signed import Signed, peek_statement, read_statement, sign_statement
+from nodes.sources.artifact import write_artifact
+from nodes.sources.batch import Batch
+from nodes.sources.source import Source, open_source
+
+PENDING = "pending"
+PUBLISHED = "published"
+
+Progress = Callable[[int], None]
+"""Hears how many rows have been read."""
+
+
+class EmptyRelease(Invalid):
+    """No row of the source keeps the contract, so there is nothing to publish."""
+
+    code = "empty-release"
+    title_zh = "没有任何一行符合契约,未发布"
+    next_zh = "用 headwaters quarantine list 查看每行的拒绝理由,改正来源后重试。"
+    next_en = "headwaters quarantine list says why each row was rejected; mend the source and try again."
+
+
+class SourceUnfit(Invalid):
+    """The source was made for another contract than the dataset's, or is not what the record says."""
+
+    code = "source-unfit"
+    title_zh = "来源文件与数据集的登记不符"
+    next_zh = "核对数据集的契约版本与是否合成数据的声明。"
+    next_en = "Compare the dataset's contract version, and what it says of synthetic data."
+
+
+class ReleaseNumbersBehind(Conflict):
+    """The exchange knows releases of this node that the node itself does not."""
+
+    code = "release-numbers-behind"
+    title_zh = "交换中心记有本节点没有的发布批次"
+    next_zh = "本节点可能由旧备份恢复;停止发布,先找回最新的数据库。"
+    next_en = "This node may run on a restored snapshot; stop publishing and recover its newest database."
+
+
+class ExchangeForgot(Conflict):
+    """The exchange does not list a release that it logged."""
+
+    code = "exchange-forgot"
+    title_zh = "交换中心缺少已记入日志的批次"
+    next_zh = "停止发布,通知审计人员核对日志。"
+    next_en = "Stop publishing and have the auditors compare the log."
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A release that the exchange has logged; ``repeated`` when it had been published before."""
+
+    manifest: Signed[Manifest]
+    log_index: int
+    repeated: bool
+
+    @property
+    def counts(self) -> Counts:
+        """Give the rows read, published and quarantined."""
+        return self.manifest.statement.counts
+
+
+def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _: None) -> Published:
+    """Publish a file as the next release of a dataset.
+
+    Raises:
+        DatasetNotDeclared, ContractNotRegistered: the dataset was not declared here.
+        SourceFault, SourceUnfit: the file cannot be read under the dataset's contract.
+        EmptyRelease: every row was rejected; the quarantine says why.
+        ReleaseNumbersBehind, ExchangeForgot: this node or the exchange was set back.
+        Busy: the dataset is being published at this moment.
+    """
+    record = own_record(node, dataset).statement
+    contract = own_contract(node, record.contract)
+    with exclusively(node.home.artifacts / f".{dataset}.lock"):
+        send_pending(node, dataset)
+        source = open_source(path, contract)
+        _check_source(source, record, contract)
+        with node.database.read() as session:
+            before = _find_release(session, dataset, source.info.sha256, contract.digest)
+        if before is not None:
+            manifest = read_statement(before.envelope, Manifest, node.node_key.public)
+            return Published(manifest, before.log_index or 0, repeated=True)
+        previous = _check_numbers(node, dataset)
+        counts, distribution = _take_in(node, source, dataset, contract, progress)
+        row = _sign(node, record, previous, counts, distribution, source.info.note())
+        return _send(node, row)
+
+
+def send_pending(node: Node, dataset: str) -> Published | None:
+    """Announce a release that was signed and perhaps never arrived; the bytes are the same."""
+    with node.database.read() as session:
+        query = select(ReleaseRow).where(ReleaseRow.dataset == dataset, ReleaseRow.state == PENDING)
+        row = session.exec(query).first()
+    return None if row is None else _send(node, row)
+
+
+def own_releases(node: Node, dataset: str) -> list[Manifest]:
+    """List the manifests of a dataset's published releases, oldest first."""
+    with node.database.read() as session:
+        query = select(ReleaseRow).where(ReleaseRow.dataset == dataset, ReleaseRow.state == PUBLISHED)
+        rows = session.exec(query.order_by(col(ReleaseRow.number))).all()
+    return [peek_statement(row.envelope, Manifest).statement for row in rows]
+
+
+def _send(node: Node, row: ReleaseRow) -> Published:
+    manifest = read_statement(row.envelope, Manifest, node.node_key.public)
+    entry = node.broker.publish_release(row.dataset, row.envelope)
+    with node.database.transaction() as session:
+        session.merge(ReleaseRow(**(row.model_dump() | {"state": PUBLISHED, "log_index": entry.index})))
+    return Published(manifest, entry.index, repeated=False)
+
+
+def _check_source(source: Source, record: DatasetRecord, contract: Contract) -> None:
+    if source.contract.digest != contract.digest:
+        raise SourceUnfit(f"the file is read under another version of {contract.id}")
+    if source.info.synthetic and not record.synthetic:
+        raise SourceUnfit("the file says that its rows are made up; the dataset's record does not")
+
+
+def _find_release(session: Session, dataset: str, source: str, contract: str) -> ReleaseRow | None:
+    query = select(ReleaseRow).where(
+        ReleaseRow.dataset == dataset, ReleaseRow.source == source, ReleaseRow.contract == contract
+    )
+    return session.exec(query.order_by(col(ReleaseRow.number))).first()
+
+
+def _newest(session: Session, dataset: str) -> ReleaseRow | None:
+    query = select(ReleaseRow).where(ReleaseRow.dataset == dataset)
+    return session.exec(query.order_by(col(ReleaseRow.number).desc())).first()
+
+
+def _check_numbers(node: Node, dataset: str) -> ReleaseRow | None:
+    """Compare with the exchange's list before a number is signed; give the newest own release."""
+    with node.database.read() as session:
+        newest = _newest(session, dataset)
+    own = 0 if newest is None else newest.number
+    try:
+        listed = node.broker.releases(dataset, since=max(own - 1, 0)).releases
+    except NotFound:
+        listed = []
+    digests = {entry.number: peek_statement(entry.manifest_envelope, Manifest).digest for entry in listed}
+    ahead = sorted(number for number in digests if number > own)
+    if ahead:
+        raise ReleaseNumbersBehind(f"the exchange lists release {ahead[-1]}, this node {own}")
+    if newest is not None and newest.number not in digests:
+        raise ExchangeForgot(f"the exchange does not list release {own}")
+    if newest is not None and digests[newest.number] != newest.manifest:
+        raise ReleaseNumbersBehind(f"release {own} at the exchange is another one")
+    return newest
+
+
+def _take_in(
+    node: Node, source: Source, dataset: str, contract: Contract, progress: Progress
+) -> tuple[Counts, Distribution]:
+    quarantine = Quarantine(node, Intake(dataset, source.info.sha256, contract.digest))
+    tally = _Tally(progress)
+    folder = node.home.artifacts / f".draft-{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700)
+    try:
+        draft = folder / "whole.parquet"
+        write_artifact(draft, contract, _accepted(source, contract, quarantine, tally))
+        quarantine.flush()
+        counts = tally.counts()
+        if counts.published == 0:
+            raise EmptyRelease(
+                f"{counts.quarantined} of {counts.read} rows are in quarantine",
+                read=counts.read,
+                quarantined=counts.quarantined,
+            )
+        content, _ = keep_file(draft, node.home.artifacts)
+    finally:
+        shutil.rmtree(folder)
+    return counts, Distribution(
+        media_type="application/vnd.apache.parquet",
+        sha256=content.sha256,
+        chunk_root=content.chunk_root,
+        size_bytes=content.size_bytes,
+    )
+
+
+class _Tally:
+    """Counts rows and tells how far the reading is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.read = 0
+        self.published = 0
+        self.quarantined = 0
+
+    def add(self, published: int, quarantined: int) -> None:
+        self.published += published
+        self.quarantined += quarantined
+        self.read += published + quarantined
+        self._progress(self.read)
+
+    def counts(self) -> Counts:
+        return Counts(read=self.read, published=self.published, quarantined=self.quarantined)
+
+
+def _accepted(
+    source: Source, contract: Contract, quarantine: Quarantine, tally: _Tally
+) -> Iterator[pl.DataFrame]:
+    validator = RowValidator(contract)
+    for batch in source.batches():
+        good, rejected = _judge(batch, validator)
+        for verdict, row in rejected:
+            quarantine.add(verdict, row)
+        tally.add(len(good), len(rejected))
+        yield good
+
+
+def _judge(batch: Batch, validator: RowValidator) -> tuple[pl.DataFrame, list[tuple[Rejected, Row | None]]]:
+    kept: list[bool] = []
+    rejected: list[tuple[Rejected, Row | None]] = [(verdict, None) for verdict in batch.broken]
+    for number, row in batch.rows():
+        verdict = validator.judge(number, row)
+        kept.append(verdict is None)
+        if verdict is not None:
+            rejected.append((verdict, row))
+    rejected.sort(key=lambda pair: pair[0].row_number)
+    return batch.keep(kept), rejected
+
+
+def _sign(
+    node: Node,
+    record: DatasetRecord,
+    previous: ReleaseRow | None,
+    counts: Counts,
+    distribution: Distribution,
+    source: SourceNote,
+) -> ReleaseRow:
+    manifest = Manifest(
+        dataset=record.dataset,
+        provider=node.participant,
+        number=1 if previous is None else previous.number + 1,
+        previous=None if previous is None else previous.manifest,
+        contract=record.contract,
+        distribution=distribution,
+        counts=counts,
+        source=source.model_copy(update={"synthetic": source.synthetic or record.synthetic}),
+        at=utc(node.clock.now()),
+    )
+    signed = sign_statement(manifest, node.node_key)
+    row = ReleaseRow(
+        dataset=manifest.dataset,
+        number=manifest.number,
+        manifest=signed.digest,
+        source=source.sha256,
+        contract=record.contract.digest,
+        artifact=distribution.sha256,
+        envelope=signed.text,
+        state=PENDING,
+        at=epoch_ms(manifest.at),
+    )
+    with node.database.transaction() as session:
+        session.add(row)
+    return row

@@ -1,0 +1,219 @@
+"""Serving a node: its listeners, the mailbox, the outbox, and a quick and orderly end.
+
+A loopback listener is always there, for the people on this machine; an address off loopback is served with
+TLS or not at all. The node starts while the exchange is down and connects when it is back. One JSON line on
+standard output says that it serves; SIGTERM and SIGINT end it within two seconds.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from contracts.errors import HeadwatersError, Unavailable, Usage
+from nodes import outbox
+from nodes.addresses import PlainHttpRefused, is_loopback
+from nodes.app import create_app
+from nodes.background import in_thread
+from nodes.home import NodeHome, write_private
+from nodes.mailbox import MailboxLoop
+from nodes.node import Node, open_node
+
+log = structlog.get_logger(__name__)
+
+OUTBOX_SECONDS = 0.5
+SHUTDOWN_SECONDS = 1
+INSIST_SECONDS = 1.8
+LOCAL_HOST = "127.0.0.1"
+
+
+class AddressInUse(Unavailable):
+    """The address to listen on cannot be taken."""
+
+    code = "address-in-use"
+    title_zh = "监听地址无法使用"
+    next_zh = "换一个端口,或停止占用它的进程。"
+    next_en = "Choose another port, or stop the process that holds it."
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound socket and the base URL under which it is reached."""
+
+    socket: socket.socket
+    url: str
+    tls: tuple[Path, Path] | None = None
+
+
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: ``run`` has them for everything."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+def run(path: Path, listen: str = f"{LOCAL_HOST}:0") -> None:
+    """Serve the node in ``path`` until SIGTERM or SIGINT.
+
+    Raises:
+        NotJoined, AlreadyServing: the home cannot be served.
+        PlainHttpRefused: ``listen`` is off loopback and the home has no ``tls/cert.pem`` and ``tls/key.pem``.
+        AddressInUse, Usage: ``listen`` cannot be bound, or is not HOST:PORT.
+    """
+    home = NodeHome(path)
+    home.read_identity()
+    lock = home.lock()
+    try:
+        listeners = bind(home, listen)
+        with open_node(path) as node, contextlib.ExitStack() as stack:
+            for listener in listeners:
+                stack.callback(listener.socket.close)
+            asyncio.run(_serve(node, listeners))
+    finally:
+        home.address_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def bind(home: NodeHome, listen: str) -> list[Listener]:
+    """Bind ``listen`` and, where that is off loopback, a loopback port beside it."""
+    host, port = _split(listen)
+    if is_loopback(host):
+        return [_bind(host, port, None)]
+    if not (home.tls_certificate.is_file() and home.tls_key.is_file()):
+        raise PlainHttpRefused(f"{host} is off loopback and tls/ holds no certificate and key")
+    return [_bind(LOCAL_HOST, 0, None), _bind(host, port, (home.tls_certificate, home.tls_key))]
+
+
+async def _serve(node: Node, listeners: list[Listener]) -> None:
+    app = create_app(node, listeners=[listener.url for listener in listeners])
+    servers = [Server(_config(app, listener)) for listener in listeners]
+    serving = [
+        asyncio.create_task(server.serve([listener.socket]))
+        for server, listener in zip(servers, listeners, strict=True)
+    ]
+    ready = asyncio.gather(*(server.ready.wait() for server in servers))
+    await asyncio.wait([ready, *serving], return_when=asyncio.FIRST_COMPLETED)
+    stop = asyncio.Event()
+    watchdog = threading.Timer(INSIST_SECONDS, os._exit, [0])
+    watchdog.daemon = True
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stop, watchdog)
+    mailbox = MailboxLoop(node, app)
+    app.state.mailbox = mailbox
+    polling = asyncio.create_task(mailbox.run())
+    sending = asyncio.create_task(_send_outbox(node, stop))
+    _announce(node, listeners)
+    try:
+        await _until_stopped(stop, [polling, sending, *serving])
+    finally:
+        stop.set()
+        polling.cancel()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.wait([polling, *serving])
+        await asyncio.wait([sending], timeout=SHUTDOWN_SECONDS / 2)
+        watchdog.cancel()
+        log.info("node_stopped")
+
+
+def _stop(stop: asyncio.Event, watchdog: threading.Timer) -> None:
+    # What is on disk is whole at every moment, so a call that hangs on the network may be left behind.
+    if not stop.is_set():
+        watchdog.start()
+    stop.set()
+
+
+async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for a signal; a part that ends by itself ends the node, with its error."""
+    asked = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+    for task in done:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+async def _send_outbox(node: Node, stop: asyncio.Event) -> None:
+    trouble = ""
+    while not stop.is_set():
+        try:
+            await in_thread(partial(outbox.tick, node))
+            trouble = ""
+        except HeadwatersError as error:
+            if error.code != trouble:
+                log.warning("outbox_waits", code=error.code)
+            trouble = error.code
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), OUTBOX_SECONDS)
+
+
+def _announce(node: Node, listeners: list[Listener]) -> None:
+    # The first listener is the loopback one: commands of people use it.
+    write_private(node.home.address_file, listeners[0].url.encode() + b"\n")
+    line = {"serving": listeners[-1].url, "participant": node.participant}
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.flush()
+    log.info("node_serving", participant=node.participant)
+
+
+def _config(app: FastAPI, listener: Listener) -> uvicorn.Config:
+    certificate, key = listener.tls or (None, None)
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        log_level="critical",  # its tracebacks could carry data; nodes.problems reports what happened
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+
+
+def _bind(host: str, port: int, tls: tuple[Path, Path] | None) -> Listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise AddressInUse(f"{host}:{port} cannot be taken: {error.strerror}") from error
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "http" if tls is None else "https"
+    return Listener(bound, f"{scheme}://{shown}:{bound.getsockname()[1]}", tls)
+
+
+def _split(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise Usage("listen is HOST:PORT")
+    return host.strip("[]"), int(port)

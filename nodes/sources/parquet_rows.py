@@ -1,0 +1,107 @@
+"""Read Parquet files in slices; their own types are judged, never guessed into others.
+
+A column of the wrong type leaves its cells odd, so each row is rejected with its value. Single-precision
+numbers are read by their shortest decimal form, which is the number that was published.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+from contracts.schema import Contract, Kind
+from nodes.sources.batch import ColumnBatch
+from nodes.sources.cells import DTYPES, Odd, leftovers, read_json, whole_numbers, write_json
+from nodes.sources.faults import TruncatedFile
+
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
+
+
+def read_columns(path: Path) -> list[str]:
+    """Read the column names; raise TruncatedFile for a file that is no whole Parquet file."""
+    try:
+        return list(pl.read_parquet_schema(path))
+    except (PolarsError, OSError, PanicException) as error:
+        raise _broken(path) from error
+
+
+def read_frames(path: Path, batch_rows: int, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Read the rows slice by slice; raise TruncatedFile."""
+    try:
+        lazy = pl.scan_parquet(path, glob=False)
+        lazy = lazy.select(columns) if columns is not None else lazy
+        total = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+        for start in range(0, total, batch_rows):
+            yield lazy.slice(start, batch_rows).collect()
+    except (PolarsError, OSError, PanicException) as error:
+        raise _broken(path) from error
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write every cell as the text a CSV file would hold, for sets that are known as CSV."""
+    return frame.select(pl.all().cast(pl.String))
+
+
+def typed_batch(frame: pl.DataFrame, contract: Contract, first: int) -> ColumnBatch:
+    """Judge the types of a frame whose columns are named by the contract."""
+    odd: Odd = {}
+    made = []
+    for column in frame.iter_columns():
+        typed, strangers = _typed(column, contract.kind(column.name) or "string")
+        made.append(typed)
+        for index, value in strangers.items():
+            odd.setdefault(index, {})[column.name] = value
+    return ColumnBatch(contract, range(first, first + len(frame)), pl.DataFrame(made), odd)
+
+
+def _typed(column: pl.Series, kind: Kind) -> tuple[pl.Series, dict[int, object]]:
+    kind_of = column.dtype
+    if column.null_count() == len(column):
+        return pl.Series(column.name, [None] * len(column), dtype=DTYPES[kind]), {}
+    if kind in {"number", "integer"} and kind_of.is_numeric():
+        numbers = _numbers(column)
+        typed = numbers if kind == "number" else whole_numbers(numbers)
+    elif kind == "boolean" and kind_of == pl.Boolean:
+        typed = column
+    elif kind == "string" and (kind_of in _TEXTS or kind_of in {pl.Date, pl.Datetime}):
+        typed = _texts(column)
+    elif kind in {"object", "array"} and (kind_of.is_nested() or kind_of == pl.String):
+        typed = _nested(column)
+    else:
+        typed = pl.Series(column.name, [None] * len(column), dtype=DTYPES[kind])
+    return typed, {index: _plain(value) for index, value in leftovers(column, typed).items()}
+
+
+def _numbers(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.Float32:
+        column = column.cast(pl.String)
+    numbers = column.cast(pl.Float64, strict=False)
+    return numbers.set(~numbers.is_finite().fill_null(value=True), None)
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    if not isinstance(column.dtype, pl.Datetime):
+        return column.cast(pl.String)
+    if column.dtype.time_zone is not None:
+        return column.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    whole = bool((column.dt.truncate("1m") == column).all())
+    return column.dt.strftime("%Y-%m-%dT%H:%M" if whole else "%Y-%m-%dT%H:%M:%S%.f")
+
+
+def _nested(column: pl.Series) -> pl.Series:
+    read = [read_json(cell) if isinstance(cell, str) else cell for cell in column.to_list()]
+    texts = [write_json(value) if isinstance(value, dict | list) else None for value in read]
+    return pl.Series(column.name, texts, dtype=pl.String)
+
+
+def _plain(value: Any) -> object:  # Any: whatever a Parquet type reads as
+    if isinstance(value, str | int | float | bool | dict | list):
+        return value
+    return value.isoformat() if isinstance(value, date | datetime) else repr(value)
+
+
+def _broken(path: Path) -> TruncatedFile:
+    return TruncatedFile(f"{path.name} is not a whole Parquet file")

@@ -1,0 +1,14 @@
+# An application to use a dataset: may it be made at all? Whether to agree is the provider's business.
+package headwaters.apply
+
+import rego.v1
+
+deny contains {"code": "application-time-past", "args": {}} if not within_time
+
+default within_time := false
+
+within_time if {
+	is_number(input.now_ms)
+	is_number(input.application.until_ms)
+	input.now_ms < input.application.until_ms
+}

@@ -1,0 +1,56 @@
+# The questions that the tests start from: everything holds, so each test changes one fact.
+package headwaters.facts_test
+
+import rego.v1
+
+participant := {
+	"id": "p-aaaaaaaaaaaa",
+	"status": "active",
+	"level": "province",
+	"admin_code": "51",
+	"sector": "government",
+}
+
+dataset := {
+	"dataset": "air-hourly",
+	"provider": "p-bbbbbbbbbbbb",
+	"provider_status": "active",
+	"sharing": "conditional",
+	"sharing_basis": "Order 809 art. 14",
+	"classification": 2,
+	"purposes": ["joint-warning", "green-credit"],
+	"purpose_fields": [{"purpose": "green-credit", "fields": ["station", "pm25"]}],
+	"fields": ["station", "pm25", "operator"],
+	"synthetic": false,
+}
+
+application := {
+	"v": 1,
+	"action": "apply",
+	"now_ms": 1000,
+	"participant": participant,
+	"dataset": dataset,
+	"purpose": "joint-warning",
+	"application": {"until_ms": 2000},
+}
+
+transfer := {
+	"v": 1,
+	"action": "transfer",
+	"now_ms": 1000,
+	"participant": participant,
+	"dataset": dataset,
+	"purpose": "joint-warning",
+	"agreement": {
+		"agreement": "a-cccccccccccc",
+		"state": "active",
+		"consumer": "p-aaaaaaaaaaaa",
+		"provider": "p-bbbbbbbbbbbb",
+		"dataset": "air-hourly",
+		"purpose": "joint-warning",
+		"not_before_ms": 1000,
+		"expires_ms": 1001,
+		"record_digest_matches": true,
+	},
+	"subscription": {"state": "active", "owed_receipts": 0, "open_grants": 0},
+}

@@ -1,0 +1,59 @@
+"""A small log for tests: fixed keys, a frozen clock, and entries that are easy to tell apart."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from audit.cosignature import Cosigner
+from audit.database import Database
+from audit.entry import Entry, EntryKind
+from audit.keys import SigningKey
+from audit.log import Log
+from audit.note import NoteSigner, parse_note
+from audit.quorum import WitnessPolicy
+from audit.unit import Unit
+from contracts.canonical import digest
+from contracts.clock import FrozenClock
+
+ORIGIN = "audit.alliance.example/2026h1"
+NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+SIGNER = NoteSigner(ORIGIN, SigningKey.from_seed(bytes([1]) * 32))
+WITNESSES = [
+    Cosigner(f"witness-{number}.example/w1", SigningKey.from_seed(bytes([10 + number]) * 32))
+    for number in range(3)
+]
+POLICY = WitnessPolicy.k_of_n(
+    SIGNER.verifier_key, {f"w{number}": witness.verifier_key for number, witness in enumerate(WITNESSES)}, 2
+)
+
+
+def event(number: int, at: datetime = NOW) -> Entry:
+    """Give an entry that says ``number``."""
+    return Entry(EntryKind.POLICY_ACTIVATE, at, {"pol": digest(number)})
+
+
+def appending(*numbers: int) -> Callable[[Unit], list[int]]:
+    """Give a unit that appends one entry for each number and returns their indexes."""
+    return lambda unit: [unit.append(event(number, unit.now)) for number in numbers]
+
+
+def new_log(database: Database, *, window_seconds: float = 0, sealed: bool = False) -> Log:
+    """Give a log that has not started."""
+    return Log(database, SIGNER, ORIGIN, FrozenClock(NOW), window_seconds, sealed=sealed)
+
+
+@contextmanager
+def running(database: Database, *, window_seconds: float = 0, sealed: bool = False) -> Iterator[Log]:
+    """Run a log for the length of the block."""
+    log = new_log(database, window_seconds=window_seconds, sealed=sealed)
+    log.start()
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def cosigned(note: bytes, count: int = 2, at: datetime = NOW) -> bytes:
+    """Add the cosignatures of the first ``count`` witnesses to a log-signed note."""
+    text = parse_note(note).text
+    return note + "".join(witness.cosign(text, at) for witness in WITNESSES[:count]).encode()

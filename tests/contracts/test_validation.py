@@ -1,0 +1,153 @@
+"""Rows are judged, and a bad row says what is wrong, where, and with which value."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import library
+from contracts.schema import Contract, compile_schema, parse_contract
+from contracts.validation import (
+    Accepted,
+    Rejected,
+    RowValidator,
+    UnknownFields,
+    view_contract_schema,
+)
+
+Make = Callable[..., dict[str, Any]]
+GOOD = {"code": "500100", "level": 1.5, "keeper": None}
+
+
+@pytest.fixture
+def contract(make: Make) -> Contract:
+    """Give the small contract."""
+    return parse_contract(orjson.dumps(make()))
+
+
+def test_rows_come_out_in_order_with_their_numbers(contract: Contract) -> None:
+    """Each row comes out once, accepted or rejected, under its own number."""
+    rows = [(1, GOOD), (2, GOOD | {"level": 101}), (5, {"code": "500100", "level": None})]
+
+    found = list(RowValidator(contract).check(rows))
+
+    assert [(type(item), item.row_number) for item in found] == [(Accepted, 1), (Rejected, 2), (Accepted, 5)]
+
+
+def test_every_broken_rule_is_listed(contract: Contract) -> None:
+    """A row with several faults gets one violation each: both pointers, rule, value, two languages."""
+    row = {"code": "50010", "level": " ", "a/b": [1], "~": 2}
+
+    found = {v.pointer: v for v in RowValidator(contract).violations(row)}
+
+    assert {p: (v.schema_pointer, v.rule, v.value) for p, v in found.items()} == {
+        "/code": ("/properties/code/pattern", "pattern", '"50010"'),
+        "/level": ("/properties/level/type", "type", '" "'),
+        "/a~1b": ("/additionalProperties", "additionalProperties", "[1]"),
+        "/~0": ("/additionalProperties", "additionalProperties", "2"),
+    }
+    assert found["/level"].message.zh == "水位:类型应为空值或数值"
+    assert found["/level"].message.en == "level must be null or number"
+
+
+def test_a_missing_field_is_pointed_at(contract: Contract) -> None:
+    """A missing field is named by its own pointer and has no value."""
+    (violation,) = RowValidator(contract).violations({"level": 1})
+
+    assert (violation.pointer, violation.rule, violation.value) == ("/code", "required", None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_are_none_are_refused(contract: Contract, value: float) -> None:
+    """NaN and the infinities are no numbers, and are shown as what they are."""
+    (violation,) = RowValidator(contract).violations(GOOD | {"level": value})
+
+    assert (violation.pointer, violation.rule, violation.value) == ("/level", "type", str(value))
+
+
+@pytest.mark.parametrize(
+    "row", [{"code": b"1"}, {"code": "\ud800", "level": 1}, {1: 2}, {"code": {1, 2}}], ids=repr
+)
+def test_a_row_that_is_no_json_is_rejected(contract: Contract, row: dict[Any, Any]) -> None:
+    """Bytes, lone surrogates and foreign keys reject the row and raise nothing."""
+    verdict = RowValidator(contract).judge(7, row)
+
+    assert verdict is not None
+    assert [v.rule for v in verdict.violations] == ["json"]
+
+
+def test_a_long_value_is_cut(contract: Contract) -> None:
+    """A value is shown with at most 200 characters."""
+    (violation,) = RowValidator(contract).violations(GOOD | {"keeper": "长" * 5000})
+
+    assert violation.value is not None
+    assert len(violation.value) == 200
+    assert violation.message.en == "keeper must have at most 20 characters"
+
+
+def test_a_deep_value_is_rejected(contract: Contract) -> None:
+    """A value nested hundreds deep rejects the row and does not end the process."""
+    deep: list[Any] = []
+    for _ in range(400):
+        deep = [deep]
+
+    assert RowValidator(contract).judge(1, GOOD | {"level": deep}) is not None
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["code", "level", "keeper", "x"]), st.none() | st.integers() | st.text() | st.floats()
+    )
+)
+def test_fast_and_full_verdicts_agree(row: dict[str, Any]) -> None:
+    """The bare verdict is valid exactly when the full list is empty."""
+    validator = RowValidator(library.load("enterprise-environment-record"))
+
+    assert validator.is_valid(row) == (not validator.violations(row))
+
+
+def test_a_view_is_closed_without_the_redacted_fields(contract: Contract) -> None:
+    """A view lacks the redacted fields in properties and required; a row that still has one is refused."""
+    validator = RowValidator(contract, ["code"])
+
+    assert validator.is_valid({"level": 1, "keeper": None})
+    assert not validator.is_valid(GOOD)
+    schema = view_contract_schema(contract, ["code"])
+    assert "code" not in schema["properties"]
+    assert schema["required"] == ["level"]
+    assert schema["additionalProperties"] is False
+
+
+def test_a_view_keeps_conditions_it_can_judge() -> None:
+    """A condition on a redacted field falls away; the others stay in force."""
+    contract = library.load("pollution-source-online")
+    row = {name: value for name, value in contract.example_row().items() if name != "factor"}
+
+    view = RowValidator(contract, ["factor"])
+
+    assert view.is_valid(row)
+    assert not view.is_valid(row | {"value": None})  # flag N still needs a value
+    assert compile_schema(view_contract_schema(contract, ["factor", "flag"])).is_valid(
+        {name: value for name, value in row.items() if name != "flag"} | {"value": None}
+    )
+
+
+def test_a_view_refuses_a_redacted_pattern_column() -> None:
+    """One column admitted by a pattern can be redacted by its name, or all of them by the pattern."""
+    contract = library.load("ambient-air-city-hourly")
+    row = contract.example_row()
+
+    assert not RowValidator(contract, ["pm25_shahepu"]).is_valid(row)
+    del row["pm25_shahepu"]
+    assert RowValidator(contract, ["pm25_shahepu"]).is_valid(row)
+    assert not RowValidator(contract, ["^pm25_[a-z0-9_]{1,40}$"]).is_valid(row)
+
+
+@pytest.mark.parametrize("fields", [["nope"], ["code", "level", "keeper"]])
+def test_a_view_needs_known_fields_and_a_rest(contract: Contract, fields: list[str]) -> None:
+    """Unknown fields, or all fields, cannot be redacted."""
+    with pytest.raises(UnknownFields):
+        view_contract_schema(contract, fields)

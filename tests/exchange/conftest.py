@@ -1,0 +1,49 @@
+"""What the exchange's tests share: a founded home, and a running exchange over ASGI on a frozen clock."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from contracts.clock import FrozenClock
+from exchange.app import running
+from exchange.home import init
+from exchange.log.startup import Opening
+from exchange.parts import build_parts
+from exchange.settings import load_settings
+from exchange.wiring import HOOKS
+from tests.exchange.alliance import BASE, ORIGIN, Exchange
+from tests.postgresql import postgresql_server, postgresql_url
+
+__all__ = ["postgresql_server", "postgresql_url"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on asyncio, as the exchange does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """Give a clock that stands still."""
+    return FrozenClock(datetime(2026, 11, 22, 8, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def home(tmp_path: Path, clock: FrozenClock) -> Path:
+    """Found an exchange with a quorum of two among at most three witnesses."""
+    path = tmp_path / "exchange"
+    init(path, origin=ORIGIN, public_url=BASE, quorum=2, witnesses=3, clock=clock)
+    return path
+
+
+@pytest.fixture
+async def exchange(home: Path, clock: FrozenClock) -> AsyncIterator[Exchange]:
+    """Run that exchange without background tasks; tests take each step themselves."""
+    settings = load_settings(home, commit_window_seconds=0.0, witness_timeout_seconds=2.0)
+    parts = build_parts(settings, HOOKS, clock)
+    async with running(parts, {}):
+        await Opening(parts).round()
+        yield Exchange(parts, clock)

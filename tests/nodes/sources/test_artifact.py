@@ -1,0 +1,129 @@
+"""Accepted rows become the same bytes each time, and a view keeps no trace of what it lacks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from contracts import library
+from contracts.validation import Rejected, RowValidator, UnknownFields
+from nodes.sources import check_file
+from nodes.sources.artifact import read_artifact, redact, write_artifact
+from nodes.sources.batch import RecordBatch
+from nodes.sources.faults import TruncatedFile
+from nodes.sources.intake import take_in
+from nodes.sources.source import open_source
+
+Put = Callable[..., Path]
+SECRET = "秘密联系人甲乙丙"
+
+
+def enterprise(path: Path) -> Path:
+    """Write an artifact of three enterprise rows with a secret contact."""
+    contract = library.load("enterprise-environment-record")
+    rows = [contract.example_row() | {"contact_name": SECRET, "record_year": 2020 + n} for n in range(3)]
+    write_artifact(path, contract, [RecordBatch(contract, range(3), rows).keep([True] * 3)])
+    return path
+
+
+def test_an_intake_counts_every_row(put: Put, texts: dict[str, str], tmp_path: Path) -> None:
+    """Read is published plus quarantined, and the artifact holds the published rows in order."""
+    rejected: list[Rejected] = []
+    source = open_source(put(texts["prsa"]))
+
+    intake = take_in(source, tmp_path / "a.parquet", rejected.extend)
+
+    assert (intake.counts.read, intake.counts.published, intake.counts.quarantined) == (3, 2, 1)
+    assert [bad.row_number for bad in rejected] == [2]
+    rows = list(read_artifact(tmp_path / "a.parquet", source.contract))
+    assert [(number, row["record_number"]) for number, row in rows] == [(1, 1), (2, 3)]
+    assert intake.written.columns == tuple(source.contract.columns())
+    assert intake.written.size_bytes == (tmp_path / "a.parquet").stat().st_size
+
+
+@pytest.mark.parametrize("kind", ["prsa", "city", "buoy", "turbine", "plant"])
+def test_the_same_rows_are_the_same_bytes(put: Put, texts: dict[str, str], tmp_path: Path, kind: str) -> None:
+    """Writing a source twice gives equal bytes, and what was written is valid when read again."""
+    source = open_source(put(texts[kind]))
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for path in paths:
+        take_in(source, path, lambda _: None)
+
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    validator = RowValidator(source.contract)
+    assert all(validator.is_valid(row) for _, row in read_artifact(paths[0], source.contract))
+
+
+def test_nested_values_come_back(tmp_path: Path) -> None:
+    """A geometry is JSON text in its column and the same object when it is read."""
+    contract = library.load("forest-parcel")
+    write_artifact(
+        tmp_path / "f", contract, [RecordBatch(contract, [1], [contract.example_row()]).keep([True])]
+    )
+
+    assert pl.read_parquet(tmp_path / "f").schema["geometry"] == pl.String
+    assert [row for _, row in read_artifact(tmp_path / "f", contract)] == [contract.example_row()]
+
+
+def test_an_empty_artifact_has_its_columns(tmp_path: Path) -> None:
+    """A release without rows still has the contract's columns."""
+    contract = library.load("surface-water-buoy")
+
+    written = write_artifact(tmp_path / "e", contract, [])
+
+    assert (written.rows, written.columns) == (0, tuple(contract.columns()))
+    assert list(read_artifact(tmp_path / "e", contract)) == []
+
+
+def test_a_view_has_no_trace_of_what_it_lacks(tmp_path: Path) -> None:
+    """Neither the name nor a value of a redacted column is in the view's bytes, and the view validates."""
+    contract = library.load("enterprise-environment-record")
+    whole, view = enterprise(tmp_path / "a"), tmp_path / "v"
+
+    written = redact(whole, view, ["contact_name", "contact_phone"])
+
+    raw = view.read_bytes()
+    assert SECRET.encode() in whole.read_bytes()
+    assert not any(word in raw for word in (b"contact_name", b"contact_phone", SECRET.encode(), b"028-0000"))
+    assert (written.rows, "contact_name" in written.columns) == (3, False)
+    validator = RowValidator(contract, ["contact_name", "contact_phone"])
+    assert all(validator.is_valid(row) for _, row in read_artifact(view, contract))
+
+
+def test_a_view_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    """The same artifact and fields give the same view."""
+    whole = enterprise(tmp_path / "a")
+    redact(whole, tmp_path / "v1", ["contact_name"])
+    redact(whole, tmp_path / "v2", ["contact_name"])
+
+    assert (tmp_path / "v1").read_bytes() == (tmp_path / "v2").read_bytes()
+
+
+def test_only_present_fields_can_be_redacted(tmp_path: Path) -> None:
+    """A stranger, or every column, cannot be redacted; nothing is written then."""
+    whole = enterprise(tmp_path / "a")
+    everything = library.load("enterprise-environment-record").columns()
+
+    for fields in (["nope"], everything):
+        with pytest.raises(UnknownFields):
+            redact(whole, tmp_path / "v", fields)
+    assert not (tmp_path / "v").exists()
+
+
+def test_a_damaged_artifact_is_a_clear_fault(tmp_path: Path) -> None:
+    """Bytes that are no Parquet file are refused."""
+    (tmp_path / "x").write_bytes(b"PAR1nonsensePAR1")
+
+    with pytest.raises(TruncatedFile):
+        list(read_artifact(tmp_path / "x", library.load("surface-water-buoy")))
+
+
+def test_a_file_can_be_tried_before_it_is_published(put: Put, texts: dict[str, str]) -> None:
+    """A trial reports the counts and the first faults with row, pointer and value, and writes nothing."""
+    report = check_file("stack-emission-hourly", put(texts["turbine"]))
+
+    assert (report["rows"], report["accepted"], report["rejected"]) == (3, 2, 1)
+    assert [(f["row"], f["pointer"], f["value"]) for f in report["violations"]] == [
+        (2, "/ambient_humidity", "100.06")
+    ]

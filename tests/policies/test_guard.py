@@ -1,0 +1,225 @@
+"""Silence is refusal: whatever is odd on the way to a policy engine or back ends in no permit."""
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.messages import PurposeFields
+from policies.decision import Question, SubscriptionFacts
+from policies.embedded import open_embedded
+from policies.guard import Seal, Undecided, incoming, indeterminate, outgoing
+from tests.policies.questions import AGREEMENT, APPLY, DATASET, NOW_MS, PARTICIPANT, TRANSFER, answering
+
+SEAL = Seal("sha256:" + "0" * 64, "test/0")
+BINDING = '{"kind": "purpose-binding", "purpose": "joint-warning", "onward_sharing": false}'
+GROUND = '{"code": "may-apply", "args": {}}'
+
+
+def permit(  # each argument is one part of the answer
+    *,
+    allow: str = "true",
+    denials: str = "",
+    grounds: str = GROUND,
+    duties: str = BINDING,
+    until: object = None,
+) -> str:
+    """Write a permit as an engine would, with one part changed."""
+    return (
+        f'{{"allow": {allow}, "denials": [{denials}], "grounds": [{grounds}], "obligations": [{duties}], '
+        f'"valid_until_ms": {until or NOW_MS + 1}}}'
+    )
+
+
+def test_a_whole_and_consistent_answer_is_a_permit() -> None:
+    """The answer that the other tests spoil is good as it stands."""
+    assert incoming(permit(), APPLY, SEAL).outcome == "permit"
+
+
+ANSWERS: list[tuple[str, str]] = [
+    ("pdp:undefined", '"<undefined>"'),
+    ("pdp:undefined", "null"),
+    ("pdp:bad-answer", ""),
+    ("pdp:bad-answer", "<html>"),
+    ("pdp:bad-answer", "true"),
+    ("pdp:bad-answer", "[]"),
+    ("pdp:bad-answer", "{}"),
+    ("pdp:bad-answer", permit()[:-1] + ', "extra": 1}'),
+    ("pdp:bad-answer", permit(allow='"true"')),
+    ("pdp:bad-answer", permit(allow="1")),
+    ("pdp:bad-answer", permit(allow="null")),
+    ("pdp:bad-answer", permit(allow="[]")),
+    ("pdp:bad-answer", permit(until='"9"')),
+    ("pdp:bad-answer", permit(until=f"{NOW_MS + 1}.0")),
+    ("pdp:bad-answer", permit(until="1e300")),
+    ("pdp:bad-answer", permit(until="-1")),
+    ("pdp:bad-answer", permit(duties=BINDING + ', {"kind": "watermark"}')),
+    ("pdp:bad-answer", permit(duties=BINDING.replace("false", "true"))),
+    ("pdp:bad-answer", permit(duties=BINDING + ', {"kind": "redact", "fields": []}')),
+    ("pdp:bad-answer", permit(duties=BINDING + ', {"kind": "redact", "fields": ["pm25", "pm25"]}')),
+    ("pdp:bad-answer", permit(grounds='{"code": "may-apply"}')),
+    ("pdp:bad-answer", permit(grounds='{"code": "pdp:error", "args": {}}')),
+    ("pdp:bad-answer", permit(duties="[" * 2000 + "]" * 2000)),
+    ("pdp:bad-answer", permit(grounds=",".join([GROUND] * 9000))),
+    ("pdp:unknown-reason", permit(grounds='{"code": "because", "args": {}}')),
+    ("pdp:unknown-reason", permit(grounds='{"code": "may-apply", "args": {"who": "x"}}')),
+    ("pdp:inconsistent", permit(grounds="")),
+    ("pdp:inconsistent", permit(denials='{"code": "agreement-expired", "args": {}}')),
+    ("pdp:inconsistent", permit(duties="")),
+    ("pdp:inconsistent", permit(duties=BINDING + ", " + BINDING)),
+    ("pdp:inconsistent", permit(duties=BINDING.replace("joint-warning", "green-credit"))),
+    ("pdp:inconsistent", permit(duties=BINDING + ', {"kind": "redact", "fields": ["no-such-field"]}')),
+    ("pdp:inconsistent", permit(until=NOW_MS)),
+    ("pdp:inconsistent", permit(allow="false", duties="")),
+    ("pdp:inconsistent", permit(allow="false", denials='{"code": "agreement-expired", "args": {}}')),
+]
+
+
+@pytest.mark.parametrize(("reason", "raw"), ANSWERS)
+def test_an_odd_answer_is_undecided(reason: str, raw: str) -> None:
+    """An answer that is not whole, known and consistent gives no decision, and says where it failed."""
+    with pytest.raises(Undecided) as caught:
+        incoming(raw, APPLY, SEAL)
+
+    assert caught.value.reason == reason
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(value=json_values.filter(lambda value: value is not True))
+def test_nothing_but_literal_true_permits(value: object) -> None:
+    """Whatever else stands in the place of ``allow``, even in an otherwise good answer, is no permit."""
+    import orjson
+
+    raw = permit(allow=orjson.dumps(value).decode())
+
+    with pytest.raises(Undecided):
+        incoming(raw, APPLY, SEAL)
+
+
+# Any on purpose: the facts of these questions have wrong types, which mypy would not let through.
+ODD: Any = object()
+QUESTIONS: list[tuple[str, Question]] = [
+    ("pdp:bad-input", replace(TRANSFER, action="delete")),  # type: ignore[arg-type]  # wrong on purpose
+    ("pdp:bad-input", replace(TRANSFER, agreement=None)),
+    ("pdp:bad-input", replace(TRANSFER, subscription=None)),
+    ("pdp:bad-input", replace(TRANSFER, application=APPLY.application)),
+    ("pdp:bad-input", replace(APPLY, application=None)),
+    ("pdp:bad-input", replace(APPLY, agreement=AGREEMENT)),
+    ("pdp:bad-input", replace(APPLY, now_ms=1.0)),  # type: ignore[arg-type]  # wrong on purpose
+    ("pdp:bad-input", replace(APPLY, now_ms=True)),
+    ("pdp:bad-input", replace(APPLY, now_ms=2**53)),
+    ("pdp:bad-input", replace(APPLY, purpose="Joint Warning")),
+    ("pdp:bad-input", replace(APPLY, purpose="joint-warning\n")),
+    ("pdp:bad-input", replace(APPLY, purpose="\ud800")),
+    ("pdp:bad-input", replace(APPLY, participant=ODD)),
+    ("pdp:bad-input", replace(APPLY, participant=replace(PARTICIPANT, status="sleeping"))),
+    ("pdp:bad-input", replace(APPLY, participant=replace(PARTICIPANT, level=None))),  # type: ignore[arg-type]
+    ("pdp:bad-input", replace(APPLY, participant=replace(PARTICIPANT, id="510000"))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, classification="1"))),  # type: ignore[arg-type]
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, classification=5))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, fields=()))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, fields=None))),  # type: ignore[arg-type]
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, purposes=("x", 1)))),  # type: ignore[arg-type]
+    ("pdp:bad-input", replace(TRANSFER, agreement=replace(AGREEMENT, record_digest_matches=1))),  # type: ignore[arg-type]
+    ("pdp:bad-input", replace(TRANSFER, subscription=SubscriptionFacts("active", -1, 0))),
+    (
+        "pdp:too-large",
+        replace(APPLY, dataset=replace(DATASET, fields=tuple(f"{n:0>199}" for n in range(2000)))),
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "question"), QUESTIONS)
+def test_odd_facts_never_reach_the_engine(reason: str, question: Question) -> None:
+    """Facts of a wrong type, range or size are refused before Rego could compare across types."""
+    engine = open_embedded("")
+
+    decision = engine.decide(question)
+
+    assert (decision.allowed, decision.outcome, decision.codes) == (False, "indeterminate", [reason])
+    assert decision.obligations == ()
+    with pytest.raises(Undecided):
+        outgoing(question)
+
+
+BROKEN: list[tuple[str, str]] = [
+    ("pdp:undefined", "true if input.no_such_fact"),
+    ("pdp:error", 'to_number("x")'),
+    ("pdp:error", "no_such_builtin(1)"),
+    ("pdp:panic", 'strings.count(input.purpose, "")'),
+    ("pdp:bad-answer", "{count(input.purpose)}"),
+    ("pdp:bad-answer", "9007199254740993"),
+]
+
+
+@pytest.mark.parametrize(("reason", "value"), BROKEN)
+def test_a_failing_policy_is_undecided(reason: str, value: str) -> None:
+    """An undefined, failing or crashing evaluation is an indeterminate refusal, not an exception."""
+    decision = answering(value).decide(APPLY)
+
+    assert (decision.outcome, decision.codes, decision.valid_until_ms) == ("indeterminate", [reason], 0)
+
+
+def test_an_engine_works_again_after_a_panic() -> None:
+    """A crash costs one decision: the thread's engine is built anew for the next."""
+    engine = answering('array.slice([input], 0, strings.count(input.purpose, trim(input.purpose, "j")))')
+    crashing = replace(APPLY, purpose="jj", dataset=replace(DATASET, purpose_fields=()))
+
+    assert engine.decide(crashing).codes == ["pdp:panic"]
+    assert engine.decide(APPLY).codes == ["pdp:bad-answer"]
+
+
+def test_each_thread_decides_with_its_own_engine() -> None:
+    """An engine of regorus is bound to a thread; one PolicyEngine still serves them all."""
+    engine = open_embedded("")
+    outcomes = [engine.decide(TRANSFER).outcome]
+
+    threads = [
+        threading.Thread(target=lambda: outcomes.append(engine.decide(TRANSFER).outcome)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outcomes == ["permit"] * 5
+
+
+def test_a_closed_engine_refuses() -> None:
+    """After close there is no decision, only a refusal."""
+    engine = open_embedded("")
+    engine.close()
+
+    assert engine.decide(TRANSFER).codes == ["pdp:closed"]
+
+
+def test_a_refusal_keeps_the_revision_of_sound_facts() -> None:
+    """An indeterminate answer names the facts it was asked about, unless they have no canonical form."""
+    sound = indeterminate("pdp:error", TRANSFER, SEAL)
+    odd = indeterminate("pdp:bad-input", replace(APPLY, now_ms=0, purpose="\ud800"), SEAL)
+
+    assert sound.revision == TRANSFER.revision
+    assert odd.revision == ""
+
+
+def test_a_reason_does_not_read_its_arguments_as_a_template() -> None:
+    """Braces in a fact are shown as they are."""
+    dataset = replace(
+        DATASET,
+        sharing="not-shared",
+        sharing_basis="{0.__class__} {basis}",
+        purpose_fields=(PurposeFields(purpose="green-credit", fields=["{x}"]),),
+    )
+
+    reason = open_embedded("").decide(replace(APPLY, dataset=dataset)).reasons[0]
+
+    assert reason.en.endswith("on this basis: {0.__class__} {basis}")

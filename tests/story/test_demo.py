@@ -1,0 +1,144 @@
+"""The demonstration as a newcomer runs it: the command, its one JSON object, and the folder it leaves."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.story import folders
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = [pytest.mark.story, pytest.mark.xdist_group("story"), pytest.mark.timeout(280)]
+
+
+def _headwaters(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "exchange.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=270)
+
+
+def _demo(*words: str | Path) -> dict[str, Any]:
+    done = _headwaters("demo", "--once", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Play the story once on two stations, a buoy and two stack files of known defects."""
+    data = tmp_path_factory.mktemp("data")
+    folders.write_station(data / "air", "Huairou", 100)
+    folders.write_station(data / "air", "Mentougou", 50)
+    folders.write_buoy(data, 40)
+    folders.write_turbine(data, "a.csv", 30)
+    folders.write_turbine(data, "b.csv", 20)
+    (data / "notes.txt").write_text("not data\n")
+    return _demo("--data", data, "--home", tmp_path_factory.mktemp("demo") / "home")
+
+
+def test_the_summary_counts_what_the_files_hold(small: dict[str, Any]) -> None:
+    """Every data row is published or in quarantine, each file once, each with its true place."""
+    real = [source for source in small["sources"] if not source["synthetic"]]
+
+    assert small["input"] == "mixed"
+    assert {source["file"]: source["rows"] for source in real} == {
+        "Huairou.csv": 100,
+        "Mentougou.csv": 50,
+        "buoy.csv": 40,
+        "a.csv": 30,
+        "b.csv": 20,
+    }
+    assert {source["file"]: source["rows_quarantined"] for source in real} == {
+        "Huairou.csv": 1,
+        "Mentougou.csv": 1,
+        "buoy.csv": 0,
+        "a.csv": 1,
+        "b.csv": 1,
+    }
+    assert all(
+        source["rows"] == source["rows_published"] + source["rows_quarantined"] for source in small["sources"]
+    )
+    assert all(source["sha256"].startswith("sha256:") and source["place"] for source in small["sources"])
+    assert small["rows_published"] == sum(source["rows_published"] for source in small["sources"])
+    assert small["releases"] == len(small["sources"])
+
+
+def test_the_story_holds_what_it_tells(small: dict[str, Any]) -> None:
+    """Eight participants, seven witnesses, quorum five; transfers close; forgeries are caught."""
+    moved = small["transfers"]
+
+    assert (small["participants"], small["witnesses"], small["log"]["quorum"]) == (8, 7, 5)
+    assert small["log"]["cosignatures"] >= 5
+    assert moved["granted"] == moved["done"] > 0
+    assert moved["denied"] >= 4
+    assert moved["bytes"] > 0
+    assert small["events"] >= 1
+    assert small["proof_verified"] is True
+    assert small["tampering_caught"] is True
+    assert all(small["checks"].values())
+
+
+def test_every_home_is_private(small: dict[str, Any]) -> None:
+    """Each participant has its own folder, database and keys, and every key file is 0600."""
+    home = Path(small["home"])
+    keys = sorted(home.glob("*/keys/*")) + sorted(home.glob("*/people/*.key"))
+    databases = sorted(path.parent.name for path in home.glob("*/*.db"))
+
+    assert len(databases) == 9
+    assert len(keys) >= 9 * 2
+    assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+    assert len({key.read_bytes() for key in keys}) == len(keys)
+
+
+def test_the_stopped_log_still_walks_and_exports(small: dict[str, Any], tmp_path: Path) -> None:
+    """The demo's home leaves a log that walks clean and exports with its policy, also after the end."""
+    walked = _headwaters("audit", "fsck", "--home", small["home"], "--json")
+    wrote = _headwaters("audit", "export", "--home", small["home"], "--to", tmp_path / "log", "--json")
+    policy = (tmp_path / "log" / "policy").read_text()
+
+    assert walked.returncode == 0
+    assert json.loads(walked.stdout)["size"] >= small["log"]["size"]
+    assert wrote.returncode == 0
+    assert (tmp_path / "log" / "checkpoint").is_file()
+    assert policy.count("\nwitness ") == 7
+    assert "\nquorum " in policy
+
+
+def test_a_home_that_is_not_empty_is_refused(tmp_path: Path) -> None:
+    """The demonstration never writes into somebody's folder: wrong usage, exit 64, in both languages."""
+    (tmp_path / "mine.txt").write_text("keep me\n")
+
+    done = _headwaters("demo", "--once", "--home", tmp_path)
+
+    assert done.returncode == 64
+    assert "命令用法错误" in done.stderr
+    assert (tmp_path / "mine.txt").read_text() == "keep me\n"
+
+
+def test_without_data_the_stations_are_simulated(tmp_path: Path) -> None:
+    """Without a data folder the input is synthetic and the summary says so for every dataset."""
+    summary = _demo("--home", tmp_path / "home")
+
+    assert summary["input"] == "synthetic"
+    assert all(source["synthetic"] for source in summary["sources"])
+    assert any(source["file"].endswith(".hj212") for source in summary["sources"])
+    assert summary["rows_quarantined"] > 0
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="missing: the shared data folder beside the checkout")
+@pytest.mark.skipif(
+    os.environ.get("CI") != "true", reason="plays the whole real data set; set CI=true to run it"
+)
+def test_the_real_files_are_published_whole(tmp_path: Path) -> None:
+    """All nineteen real files are published, each once, and only impossible values are in quarantine."""
+    summary = _demo("--data", SHARED, "--home", tmp_path / "home")
+    real = [source for source in summary["sources"] if not source["synthetic"]]
+
+    assert len(real) == 19
+    assert sum(source["rows"] for source in real) == 569_158
+    assert 0 < sum(source["rows_quarantined"] for source in real) < 1000
