@@ -41,6 +41,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_loopback_url(url: str) -> bool:
+    """Say whether a base URL leads to this machine only; a proxy must never carry such a call elsewhere."""
+    return is_loopback(urlsplit(url).hostname or "")
+
+
 def checked_base(url: str) -> str:
     """Return ``scheme://host[:port]`` in one spelling; raise BadAddress or PlainHttpRefused."""
     try:

@@ -44,7 +44,7 @@ from contracts.messages import (
     Wire,
 )
 from contracts.problem import error_from
-from nodes.addresses import checked_base
+from nodes.addresses import checked_base, is_loopback_url
 
 TIMEOUT_SECONDS = 20.0
 RELAY_TIMEOUT_SECONDS = 60.0
@@ -132,7 +132,10 @@ class Broker:
         self._base = checked_base(base_url)
         self._auth = RequestSigner(key, participant, clock)
         self._client = httpx.Client(
-            base_url=self._base, transport=transport, timeout=TIMEOUT_SECONDS, follow_redirects=False
+            base_url=self._base,
+            transport=transport,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=not is_loopback_url(self._base),
         )
 
     # --- membership -------------------------------------------------------------------------------

@@ -52,7 +52,9 @@ class EventBook:
                 raise EventMissing(f"event {event.number} came after {since + len(fresh)}")
             self._keep(event, envelope)
             fresh.append(event)
-            log.info("security_event", number=event.number, event=event.event, severity=event.severity.value)
+            log.info(
+                "security_event", number=event.number, event_id=event.event, severity=event.severity.value
+            )
         return fresh
 
     def after(self, since: int = 0) -> list[SecurityEvent]:

@@ -18,7 +18,7 @@ from audit.httpsig import RequestSigner
 from contracts.errors import HeadwatersError, Refused, TooLarge
 from contracts.messages import Heads, MailboxAnswer, MailboxRequest, Poll, PollAnswer
 from contracts.problem import error_from
-from nodes.addresses import checked_base
+from nodes.addresses import checked_base, is_loopback_url
 from nodes.background import in_thread
 from nodes.broker import ExchangeSilent
 from nodes.node import Node
@@ -70,9 +70,11 @@ class MailboxLoop:
     ) -> None:
         """Prepare the loop; ``transport`` carries the polls, left out they go over the network."""
         self._node = node
+        base = checked_base(node.identity.exchange_url)
         # Answers are sent on connections of their own, so the open poll never keeps them waiting.
         self._exchange = httpx.AsyncClient(
-            base_url=checked_base(node.identity.exchange_url),
+            base_url=base,
+            trust_env=not is_loopback_url(base),
             auth=RequestSigner(node.node_key, node.participant, clock=node.clock),
             timeout=_POLL_TIMEOUT,
             transport=transport,
@@ -84,6 +86,7 @@ class MailboxLoop:
         )
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
+        self._rooted_in = 0  # the directory from which trust.json was written last
         self.connected = False
         self.trouble: str | None = None  # the code of what went wrong last
 
@@ -119,7 +122,8 @@ class MailboxLoop:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         if answer.heads.directory > poll.heads.directory:
-            await in_thread(self._renew_directory)
+            await in_thread(self._node.trust.refresh_directory)
+        await in_thread(self._renew_trust_root)
         if answer.heads.events > poll.heads.events:
             await in_thread(self._node.events.refresh)
         self.trouble = None
@@ -139,9 +143,11 @@ class MailboxLoop:
     def _heads(self) -> Heads:
         return Heads(events=self._node.events.newest(), directory=self._node.trust.directory_number())
 
-    def _renew_directory(self) -> None:
-        self._node.trust.refresh_directory()
-        self._node.trust.keep_trust_root()
+    def _renew_trust_root(self) -> None:
+        number = self._node.trust.directory_number()
+        if number != self._rooted_in:
+            self._node.trust.keep_trust_root()
+            self._rooted_in = number
 
     def _note(self, error: HeadwatersError) -> None:
         self.connected = not isinstance(error, ExchangeSilent)

@@ -55,15 +55,17 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_unexpected)
 
 
-def problem_response(error: HeadwatersError, headers: dict[str, str] | None = None) -> Response:
-    """Write an error as the response it becomes, under a fresh request id."""
+def problem_response(
+    error: HeadwatersError, headers: dict[str, str] | None = None, *, status: int | None = None
+) -> Response:
+    """Write an error as the response it becomes, under a fresh request id; ``status`` narrows the class's."""
     request_id = new_id(Kind.MESSAGE)
-    status = status_of(error)
+    status = status or status_of(error)
     if status >= _SERVER_FAULT:
         log.warning("request_failed", request_id=request_id, code=error.code)
     extra = {"retry-after": "1"} if status in {429, 503} else {}
     return JSONResponse(
-        document(error, f"urn:headwaters:request:{request_id}"),
+        document(error, f"urn:headwaters:request:{request_id}") | {"status": status},
         status_code=status,
         media_type=MEDIA_TYPE,
         headers={"cache-control": "no-store", **extra, **(headers or {})},
@@ -95,7 +97,7 @@ async def _on_http(_request: Request, error: Exception) -> Response:
         case 404:
             return problem_response(NoSuchPath(), headers)
         case 405:
-            return problem_response(MethodNotAllowed(), headers)
+            return problem_response(MethodNotAllowed(), headers, status=status)
         case _ if status < _SERVER_FAULT:
             return problem_response(BadRequest(), headers)
         case _:

@@ -15,7 +15,7 @@ import httpx
 from audit.httpsig import RequestSigner
 from contracts.errors import Unavailable
 from contracts.messages import BadMessage, RelayRequest
-from nodes.addresses import BadAddress, checked_base, mailbox_base, mailbox_participant
+from nodes.addresses import BadAddress, checked_base, is_loopback_url, mailbox_base, mailbox_participant
 from nodes.broker import Broker
 from nodes.node import Node
 
@@ -98,7 +98,10 @@ def open_provider(node: Node, provider: str) -> ProviderLink:
     auth = RequestSigner(node.node_key, node.participant, clock=node.clock)
     address = node.trust.member(provider).address
     if address is not None:
-        direct = httpx.Client(base_url=checked_base(address), auth=auth, timeout=TIMEOUT_SECONDS)
+        base = checked_base(address)
+        direct = httpx.Client(
+            base_url=base, auth=auth, timeout=TIMEOUT_SECONDS, trust_env=not is_loopback_url(base)
+        )
         return ProviderLink(direct, relayed=False)
     relayed = httpx.Client(
         base_url=mailbox_base(provider),

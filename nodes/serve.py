@@ -62,12 +62,16 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready = asyncio.Event()
+        self._ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening and say so."""
         await super().startup(sockets)
-        self.ready.set()
+        self._ready.set()
+
+    async def wait_ready(self) -> None:
+        """Wait until it listens."""
+        await self._ready.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,6 +89,7 @@ def run(path: Path, listen: str = f"{LOCAL_HOST}:0") -> None:
     """
     home = NodeHome(path)
     home.read_identity()
+    _log_to_stderr()
     lock = home.lock()
     try:
         listeners = bind(home, listen)
@@ -114,8 +119,7 @@ async def _serve(node: Node, listeners: list[Listener]) -> None:
         asyncio.create_task(server.serve([listener.socket]))
         for server, listener in zip(servers, listeners, strict=True)
     ]
-    ready = asyncio.gather(*(server.ready.wait() for server in servers))
-    await asyncio.wait([ready, *serving], return_when=asyncio.FIRST_COMPLETED)
+    await _until_listening(servers, serving)
     stop = asyncio.Event()
     watchdog = threading.Timer(INSIST_SECONDS, os._exit, [0])
     watchdog.daemon = True
@@ -138,6 +142,14 @@ async def _serve(node: Node, listeners: list[Listener]) -> None:
         await asyncio.wait([sending], timeout=SHUTDOWN_SECONDS / 2)
         watchdog.cancel()
         log.info("node_stopped")
+
+
+async def _until_listening(servers: list[Server], serving: list[asyncio.Task[None]]) -> None:
+    """Wait until every server listens, or one has ended before it did."""
+    for server, task in zip(servers, serving, strict=True):
+        ready = asyncio.create_task(server.wait_ready())
+        await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
 
 
 def _stop(stop: asyncio.Event, watchdog: threading.Timer) -> None:
@@ -171,6 +183,19 @@ async def _send_outbox(node: Node, stop: asyncio.Event) -> None:
             trouble = error.code
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), OUTBOX_SECONDS)
+
+
+def _log_to_stderr() -> None:
+    """Write events as JSON lines on standard error; standard output is for the one line that says ready."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
 
 
 def _announce(node: Node, listeners: list[Listener]) -> None:

@@ -21,6 +21,7 @@ from audit.keys import PublicKey
 from audit.merkle import ProofInvalid, verify_consistency
 from audit.note import KeyType, NoteInvalid, VerifierKey, parse_note
 from audit.quorum import QuorumMissing, WitnessPolicy
+from audit.trust import TrustedParticipant, TrustRoot
 from contracts.clock import Clock, epoch_ms, from_epoch_ms, monotonic_seconds
 from contracts.errors import Conflict, Corrupt, Unauthenticated, Unavailable
 from contracts.messages import Directory, Member, MemberStatus, Revocations, Statement
@@ -278,16 +279,17 @@ class Trust:
             raise QuorumMissing(f"{len(keys)} witnesses have joined", have=len(keys))
         return WitnessPolicy.k_of_n(self._log_key, keys, self._identity.quorum)
 
-    def export_trust_root(self) -> "TrustRoot":
+    def export_trust_root(self) -> TrustRoot:
         """Give the trust root for offline verification and keep it as ``trust.json`` in the home."""
-        from audit.trust import TrustRoot
-
         root = TrustRoot(
             origin=self._identity.origin,
             log_vkey=self._identity.log_vkey,
             statement_key=self._identity.statement_key,
             policy=self.witness_policy().format(),
-            participants={member.participant: member.node_key for member in self.directory().members},
+            participants=[
+                TrustedParticipant(participant=one.participant, name=one.profile.name, node_key=one.node_key)
+                for one in self.directory().members
+            ],
         )
         write_private(self._file, root.canonical())
         return root

@@ -1,11 +1,13 @@
 """``headwaters verify``, ``audit`` and ``events``: prove one transfer, walk the log, read the alarms."""
 
+from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import NotFound, Undecidable
+from contracts.clock import SystemClock, rfc3339
 from exchange.cli.output import (
     EXCHANGE_HOME,
     NODE_HOME,
@@ -13,23 +15,18 @@ from exchange.cli.output import (
     NodeHome,
     Person,
     print_json,
+    progress_bar,
     say,
     show,
     show_rows,
 )
 from nodes.control import ControlClient
 
+if TYPE_CHECKING:
+    from audit.verify import Verdict
+
 app = typer.Typer(no_args_is_help=True)
 events_app = typer.Typer(no_args_is_help=True)
-
-
-class NoTrustRoot(Undecidable):
-    """There is no trust root to verify against."""
-
-    code = "no-trust-root"
-    title_zh = "没有可用的信任根"
-    next_zh = "用 --trust 指定 trust.json,或用 --home 指定已加入联盟的节点目录。"
-    next_en = "Name a trust.json with --trust, or a joined node's folder with --home."
 
 
 def verify(
@@ -43,18 +40,14 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """离线验证一次传输:0 有效,1 无效,2 无法判定 / prove one transfer offline."""
-    from audit.trust import load_trust_root  # noqa: PLC0415
+    from audit.trust import TrustRoot  # noqa: PLC0415
     from audit.verify import verify_transfer  # noqa: PLC0415
 
-    root = trust or home / "trust.json"
-    if not root.is_file():
-        raise NoTrustRoot(f"there is no trust root at {root}")
-    if file is None:
-        verdict = verify_transfer(proof.read_bytes(), None, load_trust_root(root))
-    else:
-        with file.open("rb") as data:
-            verdict = verify_transfer(proof.read_bytes(), data, load_trust_root(root))
-    view = verdict.as_dict()
+    root = TrustRoot.load(trust or home / "trust.json")
+    now = SystemClock().now()
+    with file.open("rb") if file else nullcontext() as data:
+        verdict = verify_transfer(proof.read_bytes(), data, root, now=now)
+    view = _shown(verdict)
     if as_json:
         print_json({"valid": True, **view})
         return
@@ -62,45 +55,54 @@ def verify(
     show(view, as_json=False, title="传输证明 transfer proof")
 
 
+def _shown(verdict: "Verdict") -> dict[str, Any]:
+    names = {
+        "provider": verdict.provider.name.model_dump(),
+        "consumer": verdict.consumer.name.model_dump(),
+        "not_proven": [text.model_dump() for text in verdict.not_proven],
+    }
+    times = {
+        field: None if at is None else rfc3339(at)
+        for field, at in (
+            ("granted_at", verdict.granted_at),
+            ("done_at", verdict.done_at),
+            ("cosigned_at", verdict.cosigned_at),
+        )
+    }
+    return {**{field.name: getattr(verdict, field.name) for field in fields(verdict)}, **names, **times}
+
+
 @app.command()
 def fsck(
-    home: Annotated[
-        Path, typer.Option("--home", help="交换中心目录或导出目录 / an exchange's or exported folder")
-    ] = (EXCHANGE_HOME),
+    home: Annotated[Path, typer.Option("--home", help="中心、演示或导出目录 / whose log")] = EXCHANGE_HOME,
     against: Annotated[
         Path | None, typer.Option(help="另一份检查点 / another checkpoint that must agree", dir_okay=False)
     ] = None,
+    trust: Annotated[Path | None, typer.Option(help="信任根 / trust.json", dir_okay=False)] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """逐条复核整个日志 / walk the whole log; exit 1 names the first bad entry."""
-    from audit.fsck import fsck_path  # noqa: PLC0415
+    from exchange.log.offline import fsck_folder  # noqa: PLC0415
 
-    report = fsck_path(_log_folder(home), against=against.read_bytes() if against else None)
-    show(report.as_dict(), as_json=as_json, title="日志复核 fsck")
-    if not report.ok:
+    with progress_bar("fsck", as_json=as_json) as advance:
+        walked = fsck_folder(
+            home, against=against.read_bytes() if against else None, trust=trust, progress=advance
+        )
+    show(walked.facts, as_json=as_json, title="日志复核 fsck")
+    if not walked.ok:
         raise typer.Exit(1)
 
 
 @app.command()
 def export(
     to: Annotated[Path, typer.Option("--to", file_okay=False, help="导出目录 / the folder to write")],
-    home: Annotated[
-        Path, typer.Option("--home", help="交换中心目录 / the exchange's folder")
-    ] = EXCHANGE_HOME,
+    home: Annotated[Path, typer.Option("--home", help="交换中心或演示目录 / whose log")] = EXCHANGE_HOME,
     as_json: JsonFlag = False,
 ) -> None:
     """导出为静态 tlog-tiles 目录 / write the log as a static tlog-tiles tree."""
-    from exchange.log.export import export_home  # noqa: PLC0415
+    from exchange.log.offline import export_folder  # noqa: PLC0415
 
-    show(export_home(_log_folder(home), to), as_json=as_json, title="已导出 exported")
-
-
-def _log_folder(home: Path) -> Path:
-    """Accept an exchange's home, an exported tree, or the demo's home (which holds ``exchange/``)."""
-    for folder in (home, home / "exchange"):
-        if (folder / "exchange.db").is_file() or (folder / "checkpoint").is_file():
-            return folder
-    raise NotFound(f"{home} holds neither an exchange nor an exported log")
+    show(export_folder(home, to), as_json=as_json, title="已导出 exported")
 
 
 @events_app.command("list")

@@ -31,6 +31,9 @@ def init(
     home: ExchangeHome = EXCHANGE_HOME,
     origin: Annotated[str, typer.Option(help="日志名称 / the log's origin, a name without a scheme")] = "",
     public_url: Annotated[str, typer.Option(help="节点使用的地址 / the address that nodes use")] = "",
+    quorum: Annotated[int, typer.Option(min=1, max=32, help="法定副署数 / cosignatures needed")] = 5,
+    witnesses: Annotated[int, typer.Option(min=1, max=63, help="见证方总数 / witnesses at most")] = 7,
+    database_url: Annotated[str, typer.Option(help="缺省为内置 SQLite / default: SQLite in the home")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """建立交换中心:密钥、数据库、三种角色 / found the exchange: keys, database, three roles."""
@@ -40,14 +43,21 @@ def init(
         raise Usage(
             "--origin and --public-url are needed, for example --origin audit.alliance.example/2026h2"
         )
-    made = found(home, origin=origin, public_url=public_url)
+    made = found(
+        home,
+        origin=origin,
+        public_url=public_url,
+        quorum=quorum,
+        witnesses=witnesses,
+        database_url=database_url,
+    )
     show(made, as_json=as_json, title="交换中心已建立 exchange founded")
 
 
 @app.command()
 def serve(
     home: ExchangeHome = EXCHANGE_HOME,
-    listen: Annotated[str, typer.Option(help="监听地址 / host:port")] = "127.0.0.1:8420",
+    listen: Annotated[str | None, typer.Option(help="监听地址 / host:port; default: settings")] = None,
 ) -> None:
     """运行交换中心 / run the exchange until it is stopped."""
     from exchange.serve import run  # noqa: PLC0415
@@ -179,7 +189,7 @@ def backup(
     as_json: JsonFlag = False,
 ) -> None:
     """备份数据库与密钥;像密钥一样保管 / back up database and keys; guard the file like the keys."""
-    from exchange.home import backup as make_backup  # noqa: PLC0415
+    from exchange.backup import backup as make_backup  # noqa: PLC0415
 
     show(make_backup(home, to), as_json=as_json, title="已备份 backed up")
 
@@ -191,6 +201,6 @@ def restore(
     as_json: JsonFlag = False,
 ) -> None:
     """恢复到空目录;旧备份不能签发新的检查点 / restore into an empty folder; an old backup cannot sign."""
-    from exchange.home import restore as bring_back  # noqa: PLC0415
+    from exchange.backup import restore as bring_back  # noqa: PLC0415
 
     show(bring_back(backup_file, home), as_json=as_json, title="已恢复 restored")

@@ -5,7 +5,8 @@ so that ``--json`` output can be piped.
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,6 +104,17 @@ def fail(error: HeadwatersError, *, as_json: bool) -> int:
 def follow(lines: Iterable[dict[str, Any]], what: str, *, as_json: bool) -> dict[str, Any]:
     """Draw a progress bar from a stream of progress lines and give the result line."""
     result: dict[str, Any] = {}
+    with progress_bar(what, as_json=as_json) as advance:
+        for line in lines:
+            if "progress" in line:
+                advance(line["progress"]["rows"], line["progress"].get("of"))
+            result = line.get("result", result)
+    return result
+
+
+@contextmanager
+def progress_bar(what: str, *, as_json: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Draw a bar on a terminal; the function takes how much is done, and of how much."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -114,11 +126,7 @@ def follow(lines: Iterable[dict[str, Any]], what: str, *, as_json: bool) -> dict
         disable=as_json or not err.is_terminal,
     ) as bar:
         task = bar.add_task(escape(what), total=None)
-        for line in lines:
-            if "progress" in line:
-                bar.update(task, completed=line["progress"]["rows"], total=line["progress"].get("of"))
-            result = line.get("result", result)
-    return result
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _cell(value: object) -> str:

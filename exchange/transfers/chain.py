@@ -4,18 +4,11 @@ A transfer's entries share its number ``seq``; numbers have no gaps, and ``prev`
 closings and expiries alike, so leaving one out shows.
 """
 
+from audit.chains import ChainBroken
 from audit.entry import Entry
 from audit.unit import Unit
-from contracts.errors import Corrupt
 from exchange.subscriptions.store import find_subscription
 from exchange.subscriptions.tables import SubscriptionRow
-
-
-class ChainBroken(Corrupt):
-    """A subscription's chain does not continue where it ended."""
-
-    code = "chain-broken"
-    title_zh = "订阅的日志链条中断"
 
 
 def chained_subscription(unit: Unit, name: str) -> SubscriptionRow:

@@ -1,8 +1,8 @@
 """Declare what this province shares: contracts it adopts, and numbered records of its datasets.
 
 Every statement is signed and stored before it is sent, and sent again byte for byte after a crash; the
-exchange takes the same digest twice without a second entry. A record becomes the current one when the exchange
-has it.
+exchange takes the same digest twice without a second entry. A record becomes the current one when the
+exchange has it.
 """
 
 from pydantic import Field
@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from contracts import library
 from contracts.clock import epoch_ms
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.identifiers import parse_name
 from contracts.messages import (
     ContractRef,
@@ -151,7 +151,7 @@ def resend_pending(node: Node, dataset: str) -> None:
     for row in rows:
         try:
             node.broker.register_dataset(row.envelope)
-        except (Invalid, Conflict, NotFound):
+        except (Invalid, Refused, Conflict, NotFound):
             # The exchange will never take it: the number is free again, and the person sees why.
             _forget(node, row)
             raise

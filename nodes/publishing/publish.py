@@ -15,7 +15,7 @@ import polars as pl
 from sqlmodel import Session, col, select
 
 from contracts.clock import epoch_ms
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.messages import Counts, DatasetRecord, Distribution, Manifest, SourceNote, utc
 from contracts.schema import Contract
 from contracts.validation import Rejected, Row, RowValidator
@@ -110,7 +110,9 @@ def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _:
             return Published(manifest, before.log_index or 0, repeated=True)
         previous = _check_numbers(node, dataset)
         counts, distribution = _take_in(node, source, dataset, contract, progress)
-        row = _sign(node, record, previous, counts, distribution, source.info.note())
+        row = _sign(
+            node, record, previous, counts=counts, distribution=distribution, source=source.info.note()
+        )
         return _send(node, row)
 
 
@@ -132,10 +134,22 @@ def own_releases(node: Node, dataset: str) -> list[Manifest]:
 
 def _send(node: Node, row: ReleaseRow) -> Published:
     manifest = read_statement(row.envelope, Manifest, node.node_key.public)
-    entry = node.broker.publish_release(row.dataset, row.envelope)
+    try:
+        entry = node.broker.publish_release(row.dataset, row.envelope)
+    except (Invalid, Refused, Conflict, NotFound):
+        # The exchange did not take it and never will: the number is free again, and the person sees why.
+        _forget(node, row)
+        raise
     with node.database.transaction() as session:
         session.merge(ReleaseRow(**(row.model_dump() | {"state": PUBLISHED, "log_index": entry.index})))
     return Published(manifest, entry.index, repeated=False)
+
+
+def _forget(node: Node, row: ReleaseRow) -> None:
+    with node.database.transaction() as session:
+        stale = session.get(ReleaseRow, (row.dataset, row.number))
+        if stale is not None and stale.state == PENDING:
+            session.delete(stale)
 
 
 def _check_source(source: Source, record: DatasetRecord, contract: Contract) -> None:
@@ -253,6 +267,7 @@ def _sign(
     node: Node,
     record: DatasetRecord,
     previous: ReleaseRow | None,
+    *,
     counts: Counts,
     distribution: Distribution,
     source: SourceNote,

@@ -1,7 +1,7 @@
 """Ask to use another participant's dataset, and stand in its feed once both sides have signed.
 
-An application is signed and stored before it is sent, because the exchange may offer the terms while the answer
-is still under way, and this node signs only terms that fit an application it knows.
+An application is signed and stored before it is sent, because the exchange may offer the terms while the
+answer is still under way, and this node signs only terms that fit an application it knows.
 """
 
 from sqlmodel import col, select

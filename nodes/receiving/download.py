@@ -31,6 +31,15 @@ class DownloadBroken(Unavailable):
     next_en = "Run headwaters pull again; it goes on where it stopped."
 
 
+class InboxUnwritable(Unavailable):
+    """The inbox does not take the bytes."""
+
+    code = "inbox-unwritable"
+    title_zh = "无法写入收件目录"
+    next_zh = "检查磁盘空间后再次运行 headwaters pull,将从断点继续。"
+    next_en = "Check the disk space and run headwaters pull again; it goes on where it stopped."
+
+
 class DeliveryAnswer(Wire):
     """The provider's answer to a grant: its receipt."""
 
@@ -58,9 +67,12 @@ def download(node: Node, link: ProviderLink, receipt: Receipt, partial: Path) ->
         done = 0
     if done < receipt.view_size_bytes:
         pieces = _sealed(node, link, receipt, done) if link.relayed else _direct(link, receipt, done)
-        with partial.open("ab") as file:
-            for piece in pieces:
-                file.write(piece)
+        try:
+            with partial.open("ab") as file:
+                for piece in pieces:
+                    file.write(piece)
+        except OSError as error:
+            raise InboxUnwritable(f"the inbox does not take the bytes: {error.strerror}") from error
     sync_file(partial)
 
 

@@ -1,8 +1,8 @@
 """What a consumer checks by itself: the grant, the documents behind it, the provider's receipt, and the rows.
 
 Nothing is believed because the exchange sent it. The grant is signed, logged and this node's own; manifest,
-record and agreement are the provider's signed words; the bytes are what the provider signed for, and their rows
-keep the contract.
+record and agreement are the provider's signed words; the bytes are what the provider signed for, and their
+rows keep the contract.
 """
 
 from dataclasses import dataclass

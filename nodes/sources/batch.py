@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import orjson
 import polars as pl
 
+from contracts.errors import Corrupt
 from contracts.messages import Text
 from contracts.schema import Contract
 from contracts.validation import Rejected, Violation, value_text
@@ -60,7 +61,7 @@ class ColumnBatch:
     def keep(self, kept: Sequence[bool]) -> pl.DataFrame:
         """Give the accepted rows; an odd cell never passes, as its column could not hold it."""
         if any(kept[index] for index in self.odd):
-            raise AssertionError("a row with an odd cell was accepted")
+            raise Corrupt("a row was accepted although a cell does not fit its column")
         return self.frame.filter(pl.Series(kept, dtype=pl.Boolean))
 
     def _cells(self, column: pl.Series) -> list[Any]:

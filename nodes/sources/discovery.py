@@ -77,14 +77,22 @@ def _repeated(path: Path, earlier: Path) -> Skipped:
 
 
 def _without_covered(files: list[RecognisedFile], skipped: list[Skipped]) -> Discovery:
-    """Leave out a collection of stations when each of them is there in a file of its own."""
-    single = {file.stations[0] for file in files if file.layout is PRSA and len(file.stations) == 1}
-    covered = [file for file in files if len(file.stations) > 1 and single.issuperset(file.stations)]
+    """Take each station once: from files of their own, or else from the collection that holds it."""
+    stations = [file for file in files if file.layout is PRSA and len(file.stations) == 1]
+    collections = [file for file in files if file.layout is PRSA and len(file.stations) > 1]
+    single = {file.stations[0] for file in stations}
+    covered = [file for file in collections if single.issuperset(file.stations)]
     for file in covered:
         count = len(file.stations)
         reason = Text(
             zh=f"其 {count} 个站点已各有文件", en=f"each of its {count} stations has a file of its own here"
         )
         skipped.append(Skipped(file.path, "covered", reason))
+    wider = {name: file.path.name for file in collections if file not in covered for name in file.stations}
+    for file in (file for file in stations if file.stations[0] in wider):
+        other = wider[file.stations[0]]
+        reason = Text(zh=f"该站点已在 {other} 中"[:200], en=f"its station is in {other} as well"[:200])
+        skipped.append(Skipped(file.path, "covered", reason))
+        covered.append(file)
     kept = tuple(file for file in files if file not in covered)
     return Discovery(kept, tuple(sorted(skipped, key=lambda left: left.path)))

@@ -40,6 +40,8 @@ DATA_COMMANDS = frozenset({"2011", "2031", MINUTE_DATA, HOUR_DATA})
 READ_BYTES = 64 * 1024
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 _COLUMNS = {"Avg": "value", "Min": "min_value", "Max": "max_value", "Cou": "total"}
+_STATION_KEYS = ("mn", "st", "local_time", "period", "factor")
+ROW_KEYS = (*_STATION_KEYS, *_COLUMNS.values(), "unit", "total_unit", "flag", "synthetic")
 
 log = structlog.get_logger(__name__)
 

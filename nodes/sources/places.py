@@ -3,6 +3,7 @@
 No place is invented: a station or site that is not known here leaves the place as not stated.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,8 +61,7 @@ def origin_of(
 def _beijing(stations: Sequence[str]) -> Origin:
     known = bool(stations) and all(station in _STATIONS for station in stations)
     if not known:
-        title = Text(zh="环境空气质量小时数据", en="Ambient air quality, hourly")
-        return Origin("air-stations", title, NOT_STATED, stations[0] if len(stations) == 1 else None)
+        return _unknown(stations)
     if len(stations) > 1:
         title = Text(
             zh=f"北京 {len(stations)} 站空气质量小时数据",
@@ -71,6 +71,18 @@ def _beijing(stations: Sequence[str]) -> Origin:
     name = stations[0]
     title = Text(zh=f"北京{_STATIONS[name]}站空气质量小时数据", en=f"Beijing {name}, hourly air quality")
     return Origin(f"air-{name.lower()}", title, f"Beijing, station {name}", name)
+
+
+def _unknown(stations: Sequence[str]) -> Origin:
+    """Name the one station as the file does; its place is not known here, and none is made up."""
+    if len(stations) != 1:
+        return Origin(
+            "air-stations", Text(zh="环境空气质量小时数据", en="Ambient air quality, hourly"), NOT_STATED
+        )
+    name = stations[0][:40]
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "station"
+    title = Text(zh=f"{name} 站空气质量小时数据", en=f"{name}, hourly air quality")
+    return Origin(f"air-{slug}", title, f"{NOT_STATED} (station {name})", stations[0])
 
 
 def _city(header: Sequence[str]) -> Origin:

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,12 +32,13 @@ MAX_CONTENT_BYTES = 4 * 1024**3
 CHUNK_BYTES = 1 << 20
 PLAUSIBLE_SHARE = 0.8
 
-Form = Literal["csv", "ndjson", "parquet"]
+Form = Literal["csv", "ndjson", "parquet", "hj212"]
 Encoding = Literal["utf-8", "utf-8-sig", "gb18030", "binary"]
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 _FOREIGN = {b"PK\x03\x04": "a ZIP or Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+_HJ212 = re.compile(rb"##[0-9]{4}QN=")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -99,6 +101,8 @@ def _scan(path: Path, max_bytes: int) -> Scan:
     encoding = reader.encoding()
     if encoding is None:
         encoding = _gb18030(lambda: _open(path, compressed=compressed), path.name, reader.bad_at)
+    if compressed and reader.form == "hj212":
+        raise UnreadableForm(f"{path.name} holds HJ 212 frames inside gzip; unpack it first")
     content_sha256 = "sha256:" + reader.digest.hexdigest()
     return Scan(path, sha256, content_sha256, reader.size, compressed, reader.form, encoding, stamp)
 
@@ -145,6 +149,8 @@ class _TextReader:
         self._bom = piece.startswith(codecs.BOM_UTF8)
         if piece.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
             self.form = "ndjson"
+        elif _HJ212.match(piece):
+            self.form = "hj212"
 
     def _decode(self, piece: bytes, *, final: bool) -> None:
         if self.bad_at is not None:

@@ -7,15 +7,17 @@ numbers. Every row of the file comes out exactly once, either as a row to judge 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from contracts import library
 from contracts.messages import SourceNote, Text
 from contracts.schema import Contract
 from nodes.sources import csv_rows, ndjson_rows, parquet_rows
-from nodes.sources.batch import Batch, ColumnBatch
+from nodes.sources.batch import Batch, ColumnBatch, RecordBatch
 from nodes.sources.cells import null_where, type_text
 from nodes.sources.faults import UnknownColumns
+from nodes.sources.hj212 import ROW_KEYS, open_hj212
 from nodes.sources.layouts import PRSA, Layout, layout_of
 from nodes.sources.places import origin_of
 from nodes.sources.scan import MAX_CONTENT_BYTES, Encoding, Scan, scan_file
@@ -72,7 +74,7 @@ class Source:
         self.info = file.info
         self.contract = file.contract
 
-    def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+    def batches(self, batch_rows: int = BATCH_ROWS) -> Generator[Batch, None, None]:
         """Read the file from its start; raise a SourceFault when the rest cannot be read."""
         return _batches(self.file.scan, self.contract, self.file.layout, batch_rows)
 
@@ -86,7 +88,7 @@ def recognise(
     """
     scan = scan_file(path, max_bytes=max_bytes)
     header = _header(scan)
-    layout = layout_of(header) if scan.form != "ndjson" else None
+    layout = layout_of(header) if scan.form in {"csv", "parquet"} else None
     known = library.shipped_contracts() if contracts is None else contracts
     if layout is not None:
         return _recognised(scan, header, layout, library.load(layout.contract_id))
@@ -122,6 +124,8 @@ def _header(scan: Scan) -> list[str]:
             return ndjson_rows.read_keys(scan)
         case "parquet":
             return parquet_rows.read_columns(scan.path)
+        case "hj212":
+            return list(ROW_KEYS)
 
 
 def _speaks(contract: Contract, header: Sequence[str]) -> bool:
@@ -186,6 +190,12 @@ def _batches(
             yield from ndjson_rows.read_records(scan, contract, batch_rows)
         case "parquet":
             yield from _parquet(scan, contract, layout, batch_rows)
+        case "hj212":
+            packets = open_hj212(scan.path)
+            while numbered := list(islice(packets, batch_rows)):
+                numbers, records = zip(*numbered, strict=True)
+                yield RecordBatch(contract, list(numbers), list(records), [])
+            scan.check_unchanged()
 
 
 def _parquet(scan: Scan, contract: Contract, layout: Layout | None, batch_rows: int) -> Iterator[Batch]:

@@ -27,7 +27,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session", params=_DIALECTS)
 def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Give the URL of a database with the newest schema, made once: migrating takes longer than most tests."""
+    """Give the URL of a database with the newest schema, made once: migrating takes its time."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('migrated') / 'evidence.db'}"
     else:

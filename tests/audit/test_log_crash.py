@@ -1,4 +1,4 @@
-"""A log whose process is killed loses nothing that it acknowledged and contradicts no checkpoint it gave out."""
+"""A log whose process is killed loses nothing it acknowledged and contradicts no checkpoint it gave out."""
 
 import multiprocessing
 import random

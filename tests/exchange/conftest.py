@@ -1,5 +1,6 @@
 """What the exchange's tests share: a founded home, and a running exchange over ASGI on a frozen clock."""
 
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,12 @@ from exchange.log.startup import Opening
 from exchange.parts import build_parts
 from exchange.settings import load_settings
 from exchange.wiring import HOOKS
-from tests.exchange.alliance import BASE, ORIGIN, Exchange
+from tests.exchange.provinces import BASE, ORIGIN, Exchange
 from tests.postgresql import postgresql_server, postgresql_url
 
 __all__ = ["postgresql_server", "postgresql_url"]
+
+BEGAN = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -28,15 +31,21 @@ def anyio_backend() -> str:
 @pytest.fixture
 def clock() -> FrozenClock:
     """Give a clock that stands still."""
-    return FrozenClock(datetime(2026, 11, 22, 8, 0, tzinfo=UTC))
+    return FrozenClock(BEGAN)
+
+
+@pytest.fixture(scope="session")
+def founded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Found one exchange with a quorum of two among at most three witnesses; it is never opened again."""
+    path = tmp_path_factory.mktemp("founded") / "exchange"
+    init(path, origin=ORIGIN, public_url=BASE, quorum=2, witnesses=3, clock=FrozenClock(BEGAN))
+    return path
 
 
 @pytest.fixture
-def home(tmp_path: Path, clock: FrozenClock) -> Path:
-    """Found an exchange with a quorum of two among at most three witnesses."""
-    path = tmp_path / "exchange"
-    init(path, origin=ORIGIN, public_url=BASE, quorum=2, witnesses=3, clock=clock)
-    return path
+def home(founded_home: Path, tmp_path: Path) -> Path:
+    """Give a home of that exchange to one test."""
+    return Path(shutil.copytree(founded_home, tmp_path / "exchange"))
 
 
 @pytest.fixture

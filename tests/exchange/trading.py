@@ -7,7 +7,7 @@ and everything that the exchange checks is real.
 import asyncio
 import base64
 import shutil
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -68,6 +68,8 @@ from exchange.transfers import receipts
 from exchange.wiring import HOOKS
 from nodes.granted import obligations_digest, redacted_fields
 from nodes.signed import peek_statement, sign_statement
+from policies.decision import Decision, Question
+from policies.engine import PolicyEngine
 
 T = TypeVar("T")
 Manner = Literal["sign", "hold", "refuse", "silent", "other-terms", "nonsense", "forge"]
@@ -420,3 +422,40 @@ def trade(alliance: Alliance) -> Trade:
     alliance.publish(provider, 2)
     subscription = alliance.agreed(consumer)
     return Trade(alliance, provider, consumer, subscription.subscription)
+
+
+class Meddler:
+    """A policy engine during whose decisions something else happens in the exchange."""
+
+    def __init__(self, engine: PolicyEngine, meddle: Callable[[], None]) -> None:
+        self._engine = engine
+        self._meddle = meddle
+        self.asked = 0
+
+    @property
+    def digest(self) -> str:
+        """Name the bundle."""
+        return self._engine.digest
+
+    def decide(self, question: Question) -> Decision:
+        """Decide, while the facts change."""
+        self.asked += 1
+        decision = self._engine.decide(question)
+        self._meddle()
+        return decision
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()
+
+
+def codes(entry: Entry) -> list[str]:
+    """Give the reason codes of a deny entry."""
+    why = entry.fields["why"]
+    assert isinstance(why, list | tuple)
+    return [str(code) for code in why]
+
+
+def with_policy(parts: Parts, policy: PolicyEngine) -> Parts:
+    """Give the parts with another policy engine."""
+    return replace(parts, policy=policy)

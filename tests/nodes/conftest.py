@@ -44,7 +44,7 @@ def join_node(exchange: SimulatedExchange, clock: FrozenClock, tmp_path: Path) -
             on_pending=lambda _: exchange.approve(participant),
             clock=clock,
             transport=exchange.transport,
-            pause=lambda seconds: clock.advance(seconds),
+            pause=clock.advance,
         )
         return tmp_path / name
 

@@ -176,7 +176,13 @@ class SimulatedExchange:
     # --- towards a node ---------------------------------------------------------------------------
 
     def signed_headers(
-        self, method: str, uri: str, body: bytes = b"", *, key: SigningKey | None = None, keyid: str = "exchange"
+        self,
+        method: str,
+        uri: str,
+        body: bytes = b"",
+        *,
+        key: SigningKey | None = None,
+        keyid: str = "exchange",
     ) -> dict[str, str]:
         signer = key or self.statement_key
         return sign_request(method, uri, body, key=signer, keyid=keyid, clock=self.clock)
@@ -216,7 +222,9 @@ class SimulatedExchange:
             case ("POST", "join"):
                 return self._join(request.content)
             case ("GET", "members", participant, "status"):
-                return httpx.Response(200, json={"participant": participant, "status": self._status(participant)})
+                return httpx.Response(
+                    200, json={"participant": participant, "status": self._status(participant)}
+                )
             case ("GET", "directory"):
                 return httpx.Response(200, text=self.current)
             case ("GET", "revocations"):

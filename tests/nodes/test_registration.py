@@ -28,7 +28,9 @@ from tests.nodes.conftest import JoinNode
 from tests.nodes.simulated_exchange import SimulatedExchange
 
 
-def _join(exchange: SimulatedExchange, clock: FrozenClock, home: Path, text: str, **changes: object) -> object:
+def _join(
+    exchange: SimulatedExchange, clock: FrozenClock, home: Path, text: str, **changes: object
+) -> object:
     options: dict[str, object] = {
         "person_name": "li-wei",
         "clock": clock,

@@ -16,14 +16,14 @@ PRSA = (
     '3,2013,3,31,13,8,999,4,7,10000,77,-1.1,1023.2,-18.2,0,"N",4.7,"Dongsi"\r\n'
 )
 CITY = (
-    "No,year,month,day,hour,season,PM_Caotangsi,PM_Shahepu,PM_US Post,DEWP,HUMI,PRES,TEMP,cbwd,Iws,precipitation,"
-    "Iprec\n"
+    "No,year,month,day,hour,season,PM_Caotangsi,PM_Shahepu,PM_US Post,DEWP,HUMI,PRES,TEMP,cbwd,Iws,"
+    "precipitation,Iprec\n"
     "1,2010,1,1,0,4,NA,NA,NA,4,81.2,1022,7,cv,1,0,0\n"
     "2,2010,1,1,1,4,12,NA,NA,-9999,-9999,1022,6,cv,1,0,0\n"
 )
 BUOY = (
-    "Timestamp,Record number,Average Water Speed,Average Water Direction,Chlorophyll,Temperature,Dissolved Oxygen,"
-    "Dissolved Oxygen (%Saturation),pH,Salinity,Specific Conductance,Turbidity\n"
+    "Timestamp,Record number,Average Water Speed,Average Water Direction,Chlorophyll,Temperature,"
+    "Dissolved Oxygen,Dissolved Oxygen (%Saturation),pH,Salinity,Specific Conductance,Turbidity\n"
     "2023-08-04 23:00,1473,1.596,100.271,1.935,19.834,7.43,100.293,8.158,35.255,53.315,2.124\n"
     "2024-03-04 6:00,1474,6.6,141.8,2.1,,7.4,100.3,8.158,35.259,53.321,\n"
 )

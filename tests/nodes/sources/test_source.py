@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from contracts import library
-from contracts.errors import HeadwatersError, NotFound
+from contracts.errors import Corrupt, HeadwatersError, NotFound
 from contracts.validation import Accepted, Rejected, RowValidator
+from nodes.simulation import record
 from nodes.sources.faults import BrokenText, NoHeader, TruncatedFile, UnknownColumns
 from nodes.sources.intake import judge
 from nodes.sources.source import Source, open_source, recognise
@@ -28,13 +29,25 @@ def read(source: Source, batch_rows: int = 2) -> tuple[list[dict[str, Any]], lis
     ]
 
 
+NOT = "not stated in the file"
+RIVER = "Brisbane River, Queensland, Australia"
 KNOWN = {
     "prsa": ("ambient-air-hourly", "air-dongsi", "Beijing, station Dongsi", "prsa-csv"),
     "city": ("ambient-air-city-hourly", "air-city-chengdu", "Chengdu, Sichuan", "five-cities-csv"),
-    "buoy": ("surface-water-buoy", "river-buoy-brisbane", "Brisbane River, Queensland, Australia", "river-buoy-csv"),
-    "turbine": ("stack-emission-hourly", "stack-gas-turbine", "not stated in the file (one gas turbine, UCI 551)", "gas-turbine-csv"),
-    "plant": ("waste-water-daily", "waste-water-plant", "not stated in the file (one plant, UCI 106)", "waste-water-plant-csv"),
-}  # fmt: skip
+    "buoy": ("surface-water-buoy", "river-buoy-brisbane", RIVER, "river-buoy-csv"),
+    "turbine": (
+        "stack-emission-hourly",
+        "stack-gas-turbine",
+        f"{NOT} (one gas turbine, UCI 551)",
+        "gas-turbine-csv",
+    ),
+    "plant": (
+        "waste-water-daily",
+        "waste-water-plant",
+        f"{NOT} (one plant, UCI 106)",
+        "waste-water-plant-csv",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", KNOWN)
@@ -85,7 +98,7 @@ def test_buoy_rows(put: Put, texts: dict[str, str]) -> None:
 
 
 def test_turbine_rows_are_numbered(put: Put, texts: dict[str, str]) -> None:
-    """Rows without a time are numbered as in the file and no time is made up; humidity above 100 is rejected."""
+    """Rows without a time are numbered as in the file, without a made-up time; AH above 100 is rejected."""
     rows, rejected = read(open_source(put(texts["turbine"])))
 
     assert [row["row_number"] for row in rows] == [1, 3]
@@ -128,8 +141,33 @@ def test_an_unknown_station_has_no_place(put: Put, texts: dict[str, str]) -> Non
 
     assert foreign is not None
     assert mixed is not None
-    assert (foreign.info.place, foreign.info.station) == ("not stated in the file", "Elsewhere")
+    assert (foreign.info.place, foreign.info.station) == (
+        "not stated in the file (station Elsewhere)",
+        "Elsewhere",
+    )
     assert (mixed.info.place, mixed.info.station) == ("not stated in the file", None)
+
+
+def test_two_unknown_stations_are_two_datasets(put: Put, texts: dict[str, str]) -> None:
+    """Stations that are not known here keep their own names, and so their own datasets."""
+    one = recognise(put(texts["prsa"].replace("Dongsi", "Elsewhere"), "a"))
+    two = recognise(put(texts["prsa"].replace("Dongsi", "Over There"), "b"))
+
+    assert one is not None
+    assert two is not None
+    assert [one.dataset, two.dataset] == ["air-elsewhere", "air-over-there"]
+
+
+def test_a_spool_of_frames_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:
+    """A file of HJ 212 frames is read as rows of the online-monitoring contract, whatever its name."""
+    spool = tmp_path / "anything"
+    record(spool, stations=1, hours=2, seed=3)
+    source = open_source(spool)
+    rows = [row for batch in source.batches() for _, row in batch.rows()]
+
+    assert source.contract.id == "pollution-source-online"
+    assert len(rows) >= 2
+    assert {row["mn"] for row in rows} == {rows[0]["mn"]}
 
 
 @pytest.mark.parametrize("name", library.names())
@@ -235,7 +273,8 @@ def test_bad_json_lines_are_rejected_and_counted(put: Put) -> None:
     good = orjson.dumps(contract.example_row()).decode()
     lines = [
         good, "{", "[1]", good.replace("8.158", "NaN"), good.replace("8.158", "1e400"), "",
-        good.replace("}", ',"ph":7}'), good.replace("}", ',"p\\u0068":7}'), good.replace("8.158", '"\\ud800"'),
+        good.replace("}", ',"ph":7}'), good.replace("}", ',"p\\u0068":7}'),
+        good.replace("8.158", '"\\ud800"'),
         good.replace("8.158", '"8"'), good.replace("}", ',"x":7}'), good,
     ]  # fmt: skip
 
@@ -243,8 +282,8 @@ def test_bad_json_lines_are_rejected_and_counted(put: Put) -> None:
 
     assert len(rows) == 2
     assert [(b.row_number, b.violations[0].rule) for b in rejected] == [
-        (2, "json"), (3, "json"), (4, "json"), (5, "json"), (6, "json"), (7, "json"), (8, "json"), (9, "type"),
-        (10, "additionalProperties"),
+        (2, "json"), (3, "json"), (4, "json"), (5, "json"), (6, "json"), (7, "json"), (8, "json"),
+        (9, "type"), (10, "additionalProperties"),
     ]  # fmt: skip
 
 
@@ -328,3 +367,11 @@ def test_check_judges_numbered_rows_of_any_source(put: Put, texts: dict[str, str
     found = list(RowValidator(source.contract).check(batch.rows()))
 
     assert [type(item) for item in found] == [Accepted, Rejected, Accepted]
+
+
+def test_a_row_is_written_only_as_it_was_judged(put: Put, texts: dict[str, str]) -> None:
+    """A row with a cell that its column cannot hold is never written, even if a caller says it passed."""
+    (batch,) = open_source(put(texts["prsa"])).batches()
+
+    with pytest.raises(Corrupt):
+        batch.keep([True, True, True])

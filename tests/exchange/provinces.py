@@ -1,0 +1,213 @@
+"""Provinces around a real exchange over ASGI: they join, sign, poll their mailbox and cosign for real."""
+
+import asyncio
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from audit.cosignature import SIZE_CONTENT_TYPE, Cosigner, WitnessState, judge, parse_add_checkpoint
+from audit.dsse import sign
+from audit.httpsig import RequestSigner
+from audit.keys import SealingKey, SigningKey, fingerprint, load_key
+from audit.note import VerifierKey
+from contracts.clock import FrozenClock
+from contracts.messages import (
+    Challenge,
+    ChallengeAnswer,
+    Heads,
+    Invite,
+    Level,
+    MailboxAnswer,
+    MailboxRequest,
+    Poll,
+    PollAnswer,
+    Profile,
+    Registration,
+    Text,
+)
+from exchange.app import create_app
+from exchange.parts import Parts
+from nodes.registration import parse_invite
+
+BASE = "http://127.0.0.1:8420"
+ORIGIN = "audit.alliance.example/test"
+SICHUAN = Profile(
+    name=Text(zh="四川", en="Sichuan"),
+    admin_code="51",
+    admin_code_edition="GB/T 2260-2007",
+    level=Level.PROVINCE,
+    sector="government",
+)
+_NEVER = Heads(events=10**9, directory=10**9)
+
+
+@dataclass
+class Province:
+    """A node as the exchange sees it; one that was invited as a witness follows tlog-witness."""
+
+    exchange: "Exchange"
+    invite: Invite
+    node_key: SigningKey = field(default_factory=SigningKey.generate)
+    sealing_key: SealingKey = field(default_factory=SealingKey.generate)
+    witness_key: SigningKey = field(default_factory=SigningKey.generate)
+    state: WitnessState | None = None
+    asked: list[MailboxRequest] = field(default_factory=list)
+
+    @property
+    def participant(self) -> str:
+        return self.invite.participant
+
+    @property
+    def cosigner(self) -> Cosigner:
+        return Cosigner(f"witness.example/{self.participant}", self.witness_key)
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """Speak to the exchange, signed by this node."""
+        return self.exchange.client(self.node_key, self.participant)
+
+    def registration(self, **changes: Any) -> bytes:
+        """Write a registration signed by the node key; ``changes`` replace fields."""
+        fields = {
+            "participant": self.participant,
+            "secret": self.invite.secret,
+            "node_key": self.node_key.public.text,
+            "sealing_key": self.sealing_key.public_text,
+            "witness_vkey": str(self.cosigner.verifier_key) if self.invite.witness else None,
+            "address": None,
+            "at": self.exchange.clock.now(),
+        } | changes
+        statement = Registration.model_validate(fields)
+        return sign(Registration.payload_type, statement.canonical(), [self.node_key]).encode()
+
+    async def join(self) -> httpx.Response:
+        return await self.exchange.http.post("/join", content=self.registration())
+
+    async def poll(self, wait_seconds: int = 0, heads: Heads = _NEVER) -> PollAnswer:
+        """Poll once; unless ``heads`` says otherwise, requests alone end the wait."""
+        message = Poll(wait_seconds=wait_seconds, heads=heads)
+        answer = await self.http.post("/mailbox/poll", content=message.canonical())
+        assert answer.status_code == 200, answer.text
+        return PollAnswer.parse(answer.content)
+
+    async def serve(self) -> None:
+        """Answer the mailbox until cancelled."""
+        while True:
+            for request in (await self.poll(wait_seconds=5)).requests:
+                self.asked.append(request)
+                await self.reply(request, self.handle(request))
+
+    async def reply(self, request: MailboxRequest, answer: MailboxAnswer) -> httpx.Response:
+        """Hand in the answer to one request."""
+        return await self.http.post(f"/mailbox/answers/{request.id}", content=answer.canonical())
+
+    def handle(self, request: MailboxRequest) -> MailboxAnswer:
+        """Answer as a witness does, and echo anything else."""
+        body = base64.b64decode(request.body)
+        match request.target_uri.partition(".node")[2]:
+            case "/witness/add-checkpoint":
+                return self._cosign(body)
+            case "/witness/challenge":
+                return self._challenge(Challenge.parse(body))
+            case _:
+                return mailbox_answer(200, body)
+
+    def _cosign(self, body: bytes) -> MailboxAnswer:
+        request = parse_add_checkpoint(body)
+        verdict = judge(self.state, request, VerifierKey.parse(self.invite.log_vkey))
+        if verdict.state is None:
+            kind = SIZE_CONTENT_TYPE if verdict.last_size is not None else "text/plain"
+            return mailbox_answer(verdict.status, verdict.body, kind)
+        self.state = verdict.state
+        line = self.cosigner.cosign(request.note.text, self.exchange.clock.now())
+        return mailbox_answer(200, line.encode())
+
+    def _challenge(self, challenge: Challenge) -> MailboxAnswer:
+        answer = ChallengeAnswer(
+            origin=challenge.origin,
+            nonce=challenge.nonce,
+            participant=self.participant,
+            size=self.state.size if self.state else 0,
+            root=self.state.root.hex() if self.state else "",
+            at=self.exchange.clock.now(),
+        )
+        envelope = sign(ChallengeAnswer.payload_type, answer.canonical(), [self.node_key])
+        return mailbox_answer(200, envelope.encode())
+
+
+@dataclass
+class Exchange:
+    """A running exchange under test, with the keys of its people."""
+
+    parts: Parts
+    clock: FrozenClock
+
+    def __post_init__(self) -> None:
+        self._transport = httpx.ASGITransport(app=create_app(self.parts), raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(transport=self._transport, base_url=BASE)
+
+    def client(self, key: SigningKey, keyid: str, base: str = BASE) -> httpx.AsyncClient:
+        """Speak to the exchange with a key of one's own."""
+        auth = RequestSigner(key, keyid, clock=self.clock)
+        return httpx.AsyncClient(transport=self._transport, base_url=base, auth=auth)
+
+    def person(self, name: str) -> httpx.AsyncClient:
+        """Speak as one of the exchange's people."""
+        key = load_key(self.parts.settings.home / "people" / f"{name}.key")
+        return self.client(key, f"person:{name}")
+
+    async def invite(self, *, witness: bool = True) -> Province:
+        """Invite a province."""
+        body = {"profile": SICHUAN.model_dump(mode="json"), "witness": witness, "expires_hours": 1}
+        answer = await self.person("administrator").post("/operator/invites", json=body)
+        assert answer.status_code == 201, answer.text
+        return Province(self, parse_invite(answer.json()["invite"]))
+
+    async def admit(self, *, witness: bool = True) -> Province:
+        """Invite a province, let it join, and approve it."""
+        province = await self.invite(witness=witness)
+        joined = await province.join()
+        assert joined.status_code == 202, joined.text
+        told = {"fingerprint": fingerprint(province.node_key.public.text)}
+        approved = await self.act(province, "approve", told)
+        assert approved.status_code == 200, approved.text
+        return province
+
+    async def act(self, province: Province, step: str, body: dict[str, str] | None = None) -> httpx.Response:
+        """Do one of the administrator's acts."""
+        path = f"/operator/members/{province.participant}/{step}"
+        return await self.person("administrator").post(path, json=body or {})
+
+
+class Serving:
+    """Provinces that answer their mailboxes while the block runs."""
+
+    def __init__(self, *provinces: Province) -> None:
+        self._provinces = provinces
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> None:
+        self._tasks = [asyncio.create_task(province.serve()) for province in self._provinces]
+        while not all(p.exchange.parts.mailbox.is_listening(p.participant) for p in self._provinces):
+            await asyncio.sleep(0)
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def mailbox_answer(
+    status: int, body: bytes, content_type: str = "text/plain; charset=utf-8"
+) -> MailboxAnswer:
+    """Write an answer as a node hands it in."""
+    return MailboxAnswer(
+        status=status, headers=[("content-type", content_type)], body=base64.b64encode(body).decode()
+    )
+
+
+def code(response: httpx.Response) -> tuple[int, str]:
+    """Give status and problem code of a refusal."""
+    return response.status_code, response.json()["code"]

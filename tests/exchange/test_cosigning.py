@@ -1,0 +1,300 @@
+"""Cosigning: a checkpoint is published when a quorum of real witnesses has cosigned, and a fork raises the alarm."""
+
+from collections.abc import Callable
+
+import pytest
+
+from audit.cosignature import SIZE_CONTENT_TYPE, WitnessState
+from audit.dsse import parse_envelope
+from audit.merkle import EMPTY_ROOT
+from audit.note import VerifierKey
+from audit.quorum import QuorumMissing, WitnessPolicy
+from contracts.messages import LogStatus, MailboxAnswer, MailboxRequest, SecurityEvent
+from exchange.log.cosigning import LOST_AFTER_SECONDS, Cosigning
+from tests.exchange.provinces import Exchange, Province, Serving, mailbox_answer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def witnesses(exchange: Exchange) -> list[Province]:
+    """Admit three witnesses; the quorum is two."""
+    return [await exchange.admit() for _ in range(3)]
+
+
+@pytest.fixture
+def cosigning(exchange: Exchange) -> Cosigning:
+    """Give the task, held by hand."""
+    return Cosigning(exchange.parts)
+
+
+async def status(exchange: Exchange) -> LogStatus:
+    """Read the log's status as anybody may."""
+    return LogStatus.parse((await exchange.http.get("/log/status")).content)
+
+
+async def event_classes(exchange: Exchange) -> list[str]:
+    """Name the classes of all events."""
+    events = (await exchange.person("auditor").get("/operator/events")).json()["events"]
+    return [SecurityEvent.parse(parse_envelope(e.encode()).payload).event_class for e in events]
+
+
+def answering(
+    province: Province, answer: Callable[[MailboxRequest], MailboxAnswer]
+) -> Province:
+    """Let a province answer every request in a way of its own."""
+    province.handle = answer  # type: ignore[method-assign]
+    return province
+
+
+async def test_a_quorum_publishes(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """With three of three cosignatures the published note satisfies the alliance's witness policy."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+    note = (await exchange.http.get("/log/checkpoint")).content
+    keys = {w.participant: w.cosigner.verifier_key for w in witnesses}
+    policy = WitnessPolicy.k_of_n(VerifierKey.parse(witnesses[0].invite.log_vkey), keys, 3)
+
+    assert policy.check(note, now=exchange.clock.now()).checkpoint.size == exchange.parts.log.size()
+    assert (await status(exchange)).cosignatures == 3
+
+
+async def test_a_quorum_does_not_wait_for_the_silent(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """Two of three publish at once, while the third does not poll."""
+    async with Serving(*witnesses[:2]):
+        await cosigning.round()
+        await cosigning.settle()
+    standing = await status(exchange)
+
+    assert (2, standing.size) == (standing.cosignatures, standing.witnessed_size)
+    assert standing.unwitnessed_since is None
+
+
+async def test_a_late_witness_is_added(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A witness that comes back adds its line to the published note without a new entry."""
+    async with Serving(*witnesses[:2]):
+        await cosigning.round()
+        await cosigning.settle()
+    async with Serving(witnesses[2]):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert (await status(exchange)).cosignatures == 3
+    assert len(witnesses[0].asked) == 1
+
+
+async def test_a_witness_is_asked_with_a_consistency_proof(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """After the log has grown, each witness checks that the new tree extends the one it cosigned."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+        await exchange.invite()
+        await cosigning.round()
+        await cosigning.settle()
+    sizes = {w.state.size for w in witnesses if w.state}
+
+    assert sizes == {exchange.parts.log.size()}
+    assert [len(w.asked) for w in witnesses] == [2, 2, 2]
+
+
+async def test_a_restarted_exchange_learns_the_old_size(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A fresh process does not know what each witness has; the 409 with a size tells it, and it asks once more."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+        await exchange.invite()
+        fresh = Cosigning(exchange.parts)
+        await fresh.round()
+        await fresh.settle()
+
+    assert (await status(exchange)).witnessed_size == exchange.parts.log.size()
+    assert [len(w.asked) for w in witnesses] == [3, 3, 3]
+    assert await event_classes(exchange) == []
+
+
+async def test_too_few_witnesses_publish_nothing(exchange: Exchange) -> None:
+    """One witness under a quorum of two publishes nothing; the log-signed checkpoint is all there is."""
+    lonely = await exchange.admit()
+    async with Serving(lonely):
+        await Cosigning(exchange.parts).round()
+    note = (await exchange.http.get("/log/checkpoint")).content
+    key = VerifierKey.parse(lonely.invite.log_vkey)
+    policy = WitnessPolicy.k_of_n(key, {"w": lonely.cosigner.verifier_key}, 1)
+
+    assert (0, 1) == ((await status(exchange)).witnessed_size, (await status(exchange)).witnesses)
+    assert (await status(exchange)).unwitnessed_since == exchange.clock.now()
+    with pytest.raises(QuorumMissing):
+        policy.check(note, now=exchange.clock.now())
+
+
+async def test_an_unchanged_log_is_cosigned_again_for_freshness(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """Nothing is asked again before sixty seconds are over, and then everybody is."""
+    async with Serving(*witnesses):
+        for seconds in (0, 30, 31):
+            exchange.clock.advance(seconds)
+            await cosigning.round()
+            await cosigning.settle()
+
+    assert [len(w.asked) for w in witnesses] == [2, 2, 2]
+
+
+async def test_a_false_cosignature_does_not_count(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A line under another key, of the future, or of no meaning is not published."""
+    stranger, ahead, babbler = witnesses
+    stranger.witness_key = type(stranger.witness_key).generate()
+    answering(babbler, lambda _: mailbox_answer(200, b"cosigned, trust me\n"))
+    original = ahead.handle
+
+    def from_the_future(request: MailboxRequest) -> MailboxAnswer:
+        exchange.clock.advance(60)
+        answer = original(request)
+        exchange.clock.advance(-60)
+        return answer
+
+    answering(ahead, from_the_future)
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert (await status(exchange)).witnessed_size == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [mailbox_answer(422, b""), mailbox_answer(409, b"", "text/plain")],
+    ids=["422", "409 without a size"],
+)
+async def test_a_witness_that_sees_a_fork_alarms_the_alliance_once(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning, refusal: MailboxAnswer
+) -> None:
+    """A 422, or a 409 that names no size, raises one critical event about that witness."""
+    answering(witnesses[0], lambda _: refusal)
+    async with Serving(*witnesses):
+        for _ in range(2):
+            await cosigning.round()
+            await cosigning.settle()
+
+    assert await event_classes(exchange) == ["log.equivocation"]
+    assert exchange.parts.mailbox.heads.events == 1
+
+
+async def test_a_real_fork_is_seen_by_a_real_witness(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A witness that cosigned another tree of the same size answers 422, and the alliance hears of it."""
+    size = exchange.parts.log.size()
+    witnesses[0].state = WitnessState(size, EMPTY_ROOT)
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert await event_classes(exchange) == ["log.equivocation"]
+    assert witnesses[0].state == WitnessState(size, EMPTY_ROOT)
+
+
+async def test_a_witness_that_saw_more_alarms_the_alliance(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A 409 that names a size beyond this log means that this log was put back."""
+    answering(witnesses[0], lambda _: mailbox_answer(409, b"999\n", SIZE_CONTENT_TYPE))
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert await event_classes(exchange) == ["log.behind-witness"]
+
+
+@pytest.mark.parametrize("body", [b"", b"-1\n", b"many\n", b"9" * 40])
+async def test_a_size_that_is_none_is_no_size(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning, body: bytes
+) -> None:
+    """A 409 whose size cannot be read does not stop the others from publishing."""
+    answering(witnesses[0], lambda _: mailbox_answer(409, body, SIZE_CONTENT_TYPE))
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert (await status(exchange)).cosignatures == 2
+
+
+async def test_a_witness_that_refuses_is_asked_again(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A witness that answers 503 or 404 is no alarm; it is asked in the next round."""
+    original = witnesses[0].handle
+    answering(witnesses[0], lambda _: mailbox_answer(503, b""))
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+        answering(witnesses[0], original)
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert (await status(exchange)).cosignatures == 3
+    assert await event_classes(exchange) == []
+
+
+async def test_losing_and_regaining_the_quorum_is_told(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """When two of three fall silent the alliance hears of it once, and once more when they are back."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+    await exchange.invite()
+    async with Serving(witnesses[0]):
+        for seconds in (0, LOST_AFTER_SECONDS, 1):
+            exchange.clock.advance(seconds)
+            await cosigning.round()
+            await cosigning.settle()
+    lost = await event_classes(exchange)
+    unwitnessed = (await status(exchange)).unwitnessed_since
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert lost == ["log.quorum-lost"]
+    assert unwitnessed is not None
+    assert await event_classes(exchange) == ["log.quorum-lost", "log.quorum-regained"]
+
+
+async def test_stale_cosignatures_are_a_lost_quorum_too(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """An idle log whose witnesses are gone is noticed when the last cosignatures have become old."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+    exchange.clock.advance(60 + LOST_AFTER_SECONDS)
+    async with Serving(witnesses[0]):
+        await cosigning.round()
+
+    assert await event_classes(exchange) == ["log.quorum-lost"]
+
+
+async def test_a_suspended_witness_is_not_asked(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A witness out of good standing does not count towards the quorum."""
+    await exchange.act(witnesses[0], "suspend", {"reason": "test"})
+    async with Serving(*witnesses[1:]):
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert (await status(exchange)).witnesses == 2
+    assert witnesses[0].asked == []

@@ -1,0 +1,245 @@
+"""Start-up: a log with witnesses stays sealed until enough of them have answered, for good when one saw more."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from audit.cosignature import WitnessState
+from audit.entry import Entry, EntryKind, parse_entry
+from audit.keys import SigningKey
+from audit.unit import LogSealed
+from contracts.clock import FrozenClock
+from exchange.app import running
+from exchange.backup import backup, restore
+from exchange.log.cosigning import Cosigning
+from exchange.log.startup import Opening
+from exchange.parts import build_parts
+from exchange.settings import load_settings
+from exchange.wiring import HOOKS
+from tests.exchange.provinces import Exchange, Province, Serving, code, mailbox_answer
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Restarted:
+    """An exchange after a restart, its start-up check, and the witnesses of before."""
+
+    exchange: Exchange
+    opening: Opening
+    witnesses: list[Province]
+
+
+Restart: TypeAlias = Callable[..., Coroutine[Any, Any, Restarted]]
+
+
+@pytest.fixture
+async def restart(home: Path, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Restart]:
+    """Give a function that runs an alliance of three, then restarts it, from an old backup when asked to."""
+    async with AsyncExitStack() as stack:
+
+        async def run(*, from_old_backup: bool = False) -> Restarted:
+            settings = load_settings(home, commit_window_seconds=0.0, witness_timeout_seconds=2.0)
+            parts = build_parts(settings, HOOKS, clock)
+            async with running(parts, {}):
+                await Opening(parts).round()
+                before = Exchange(parts, clock)
+                witnesses = [await before.admit() for _ in range(3)]
+                backup(home, tmp_path / "old.tar")
+                await before.invite()
+                cosigning = Cosigning(parts)
+                async with Serving(*witnesses):
+                    await cosigning.round()
+                    await cosigning.settle()
+            folder = home
+            if from_old_backup:
+                folder = tmp_path / "restored"
+                restore(tmp_path / "old.tar", folder)
+            parts = build_parts(replace_home(settings, folder), HOOKS, clock)
+            await stack.enter_async_context(running(parts, {}))
+            after = Exchange(parts, clock)
+            for witness in witnesses:
+                witness.exchange = after
+                witness.asked.clear()
+            return Restarted(after, Opening(parts), witnesses)
+
+        yield run
+
+
+def replace_home(settings: Any, folder: Path) -> Any:
+    """Give the same settings for another folder; Any, because pydantic copies what it is given."""
+    return settings.model_copy(update={"home": folder})
+
+
+def append(exchange: Exchange) -> None:
+    """Append an entry."""
+    entry = Entry(EntryKind.POLICY_ACTIVATE, exchange.clock.now(), {"pol": "sha256:" + "0" * 64})
+    exchange.parts.log.commit_blocking(lambda unit: unit.append(entry))
+
+
+async def test_a_restarted_log_is_sealed(restart: Restart) -> None:
+    """With witnesses on record, nothing is appended before the check; readiness says for whom it waits."""
+    restarted = await restart()
+    await restarted.opening.round()
+    ready = await restarted.exchange.http.get("/health/ready")
+
+    with pytest.raises(LogSealed):
+        append(restarted.exchange)
+    assert code(ready) == (503, "waiting-for-witnesses")
+    assert set(ready.json()["facts"]["waiting_for"]) == {w.participant for w in restarted.witnesses}
+
+
+async def test_enough_answers_unseal(restart: Restart) -> None:
+    """With n = 3 and k = 2, two answers that are not ahead open the log."""
+    restarted = await restart()
+    async with Serving(restarted.witnesses[0]):
+        await restarted.opening.round()
+        after_one = restarted.exchange.parts.log.sealed
+    async with Serving(restarted.witnesses[1]):
+        await restarted.opening.round()
+    ready = await restarted.exchange.http.get("/health/ready")
+
+    assert after_one is True
+    assert restarted.exchange.parts.log.sealed is False
+    assert ready.status_code == 200
+
+
+async def test_what_was_published_is_remembered(restart: Restart) -> None:
+    """A restarted exchange knows its witnessed size and serves the cosigned checkpoint while sealed."""
+    restarted = await restart()
+    status = (await restarted.exchange.http.get("/log/status")).json()
+    note = (await restarted.exchange.http.get("/log/checkpoint")).text
+
+    assert (status["witnessed_size"], status["cosignatures"]) == (status["size"], 3)
+    assert note.count("— witness.example/") == 3
+
+
+async def test_an_old_backup_cannot_sign(restart: Restart) -> None:
+    """When one witness saw more than a restored log holds, the log stays sealed for good and says why."""
+    restarted = await restart(from_old_backup=True)
+    async with Serving(*restarted.witnesses):
+        await restarted.opening.round()
+        await restarted.opening.round()
+    ready = await restarted.exchange.http.get("/health/ready")
+    page = (await restarted.exchange.http.get("/")).text
+
+    assert restarted.exchange.parts.log.sealed is True
+    assert code(ready) == (503, "log-behind-witnesses")
+    assert "日志落后于见证方所见" in page
+    with pytest.raises(LogSealed):
+        append(restarted.exchange)
+
+
+async def test_one_witness_ahead_is_enough_to_refuse(restart: Restart) -> None:
+    """A single witness that saw more outweighs two that did not."""
+    restarted = await restart()
+    ahead = restarted.witnesses[2]
+    ahead.state = WitnessState(10_000, b"\x01" * 32)
+    async with Serving(*restarted.witnesses):
+        await restarted.opening.round()
+
+    assert restarted.exchange.parts.log.sealed is True
+    assert ahead.participant in (restarted.exchange.parts.log_state.refusal or "")
+
+
+async def test_another_history_is_refused(restart: Restart) -> None:
+    """A witness that cosigned another root of a size that this log has keeps it sealed for good."""
+    restarted = await restart()
+    restarted.witnesses[0].state = WitnessState(3, b"\x01" * 32)
+    async with Serving(*restarted.witnesses):
+        await restarted.opening.round()
+
+    assert "another history" in (restarted.exchange.parts.log_state.refusal or "")
+
+
+async def test_a_witness_that_never_cosigned_counts(restart: Restart) -> None:
+    """An answer of size 0 says that this witness saw nothing that the log lacks."""
+    restarted = await restart()
+    for witness in restarted.witnesses:
+        witness.state = None
+    async with Serving(*restarted.witnesses[:2]):
+        await restarted.opening.round()
+
+    assert restarted.exchange.parts.log.sealed is False
+
+
+@pytest.mark.parametrize("fault", ["other key", "other nonce", "refusal", "garbage"])
+async def test_an_answer_that_does_not_hold_does_not_count(restart: Restart, fault: str) -> None:
+    """An answer under another key, to another question, or none at all leaves the log sealed."""
+    restarted = await restart()
+    for witness in restarted.witnesses:
+        original = witness.handle
+        match fault:
+            case "other key":
+                # It still polls under its own key; only the answer is signed by a stranger's.
+                thief = replace(witness, node_key=SigningKey.generate())
+                witness.handle = thief.handle  # type: ignore[method-assign]
+            case "other nonce":
+                other = b'{"nonce":"another-nonce-here","origin":"audit.alliance.example/test"}'
+                witness.handle = (  # type: ignore[method-assign]
+                    lambda request, original=original: original(
+                        request.model_copy(update={"body": _b64(other)})
+                    )
+                )
+            case "refusal":
+                witness.handle = lambda _: mailbox_answer(503, b"")  # type: ignore[method-assign]
+            case _:
+                witness.handle = lambda _: mailbox_answer(200, b"{}")  # type: ignore[method-assign]
+    async with Serving(*restarted.witnesses):
+        await restarted.opening.round()
+
+    assert restarted.exchange.parts.log.sealed is True
+    assert restarted.exchange.parts.log_state.refusal is None
+
+
+async def test_signed_requests_work_while_sealed(restart: Restart) -> None:
+    """A sealed log still admits nonces, or the witnesses could never poll; a replay is still refused."""
+    restarted = await restart()
+    answer = await restarted.witnesses[0].http.post("/probe", json={"nonce": "n"})
+
+    assert answer.status_code == 200
+
+
+async def test_another_policy_is_logged_when_the_log_opens(restart: Restart) -> None:
+    """The policy that decides is on record: a digest other than the last one is activated at start-up."""
+    restarted = await restart()
+    parts = restarted.exchange.parts
+    changed = replace(parts, policy=_OtherPolicy("sha256:" + "7" * 64))
+    async with Serving(*restarted.witnesses):
+        await Opening(changed).round()
+    last = parse_entry(parts.log.entry(parts.log.size() - 1))
+
+    assert (last.kind, last.fields["pol"]) == (EntryKind.POLICY_ACTIVATE, "sha256:" + "7" * 64)
+
+
+async def test_the_same_policy_is_not_logged_again(restart: Restart) -> None:
+    """A restart under the same policy adds no entry."""
+    restarted = await restart()
+    size = restarted.exchange.parts.log.size()
+    async with Serving(*restarted.witnesses):
+        await restarted.opening.run()
+
+    assert restarted.exchange.parts.log.size() == size
+
+
+@dataclass
+class _OtherPolicy:
+    """An engine with another bundle, as after an update."""
+
+    digest: str
+
+    def decide(self, question: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def _b64(raw: bytes) -> str:
+    import base64
+
+    return base64.b64encode(raw).decode()

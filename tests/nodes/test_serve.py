@@ -1,0 +1,106 @@
+import ipaddress
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from contracts.clock import SystemClock
+from nodes.addresses import PlainHttpRefused
+from nodes.home import AlreadyServing, NodeHome, NotJoined
+from nodes.serve import AddressInUse, bind, run
+from tests.nodes.conftest import JoinNode
+
+PROGRAM = (
+    "import sys; from pathlib import Path; from nodes.serve import run; run(Path(sys.argv[1]), sys.argv[2])"
+)
+ANYWHERE = "0.0.0.0:0"  # served with TLS or refused, which is the point
+
+
+@pytest.mark.parametrize(("listen", "number"), [("127.0.0.1:0", signal.SIGTERM), (ANYWHERE, signal.SIGINT)])
+def test_a_node_serves_without_its_exchange_and_ends_in_time(
+    join_node: JoinNode, listen: str, number: int
+) -> None:
+    """A node starts while the exchange is down, says where it serves, and ends within two seconds."""
+    home = NodeHome(join_node())
+    _make_certificate(home)
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(home.path), listen],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        line = orjson.loads(process.stdout.readline())
+        local = home.address_file.read_text().strip()
+        served = str(line["serving"]).replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # how it is reached
+        trusted = ssl.create_default_context(cafile=home.tls_certificate)
+        live = [httpx.get(url + "/health/live", trust_env=False, verify=trusted) for url in (local, served)]
+        with pytest.raises(AlreadyServing):
+            home.lock()
+        asked = time.monotonic()
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=10)
+        took = time.monotonic() - asked
+
+    assert [answer.json() for answer in live] == [{"status": "live"}] * 2
+    assert served.startswith("http:" if listen == "127.0.0.1:0" else "https:")
+    assert (process.returncode, rest) == (0, b"")
+    assert b"node_stopped" in errors
+    assert b"Traceback" not in errors
+    assert took < 2
+    assert not home.address_file.exists()
+
+
+def _make_certificate(home: NodeHome) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node.example")])
+    local = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    now = SystemClock().now()
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(local, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    home.tls_certificate.parent.mkdir()
+    home.tls_certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    home.tls_key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+def test_an_empty_folder_is_not_served(tmp_path: Path) -> None:
+    """A folder without a node says to join first."""
+    with pytest.raises(NotJoined):
+        run(tmp_path)
+
+
+def test_off_loopback_there_is_tls_or_nothing(join_node: JoinNode) -> None:
+    """Without certificate and key a node does not listen off loopback."""
+    with pytest.raises(PlainHttpRefused):
+        bind(NodeHome(join_node()), "0.0.0.0:0")  # refused, which is the point
+
+
+def test_a_taken_port_is_named(join_node: JoinNode) -> None:
+    """A port that somebody else holds is an error with a next step."""
+    home = NodeHome(join_node())
+    (first,) = bind(home, "127.0.0.1:0")
+    with first.socket:
+        first.socket.listen()
+        with pytest.raises(AddressInUse):
+            bind(home, first.url.removeprefix("http://"))
