@@ -29,8 +29,11 @@ class Kind(StrEnum):
     MESSAGE = "x"
 
 
-class BadIdentifier(Invalid):
-    """An identifier is not well formed."""
+class BadIdentifier(Invalid, ValueError):
+    """An identifier is not well formed.
+
+    Also a ValueError, so that a message that holds one is refused with the place of the fault.
+    """
 
     code = "bad-identifier"
     title_zh = "编号格式不正确"

@@ -217,7 +217,7 @@ class SimulatedExchange:
                 headers={"content-type": MEDIA_TYPE},
             )
 
-    def _answer(self, request: httpx.Request, path: str) -> httpx.Response:
+    def _answer(self, request: httpx.Request, path: str) -> httpx.Response:  # noqa: PLR0911
         match (request.method, *path.strip("/").split("/")):
             case ("POST", "join"):
                 return self._join(request.content)

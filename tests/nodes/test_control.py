@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,3 +128,12 @@ def test_a_home_without_people_is_refused(tmp_path: Path) -> None:
     """No key, no act."""
     with pytest.raises(HeadwatersError):
         ControlClient(tmp_path).get("/local/echo")
+
+
+def test_a_command_starts_light() -> None:
+    """Importing the client brings in neither a web server nor a database."""
+    program = "import sys, nodes.control; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    heavy = {"fastapi", "starlette", "sqlalchemy", "sqlmodel", "alembic", "polars", "uvicorn"}
+    assert heavy.isdisjoint(loaded.stdout.split())

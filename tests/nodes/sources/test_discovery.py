@@ -40,7 +40,7 @@ def test_each_file_comes_once_and_the_rest_has_reasons(
 def test_a_collection_is_left_out_when_its_stations_are_there(
     put: Put, texts: dict[str, str], tmp_path: Path
 ) -> None:
-    """A file of several stations is left out when each has a file of its own; otherwise it takes their place."""
+    """A collection is left out when each station has a file of its own; otherwise it takes their place."""
     put(texts["prsa"], "dongsi.csv")
     both = pl.concat(
         pl.read_csv(texts["prsa"].replace("Dongsi", name).encode(), null_values=["NA", " "])

@@ -1,0 +1,127 @@
+"""Who takes part: invites, registrations, the directory, and who may no longer act."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from contracts.messages.wire import (
+    AgreementId,
+    At,
+    Digest,
+    GrantId,
+    KeyText,
+    ParticipantId,
+    Short,
+    Statement,
+    Text,
+    VKey,
+    Wire,
+)
+
+
+class Role(StrEnum):
+    """What a person may do. The three are different people wherever there are three."""
+
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class Level(StrEnum):
+    """The administrative level of a participant."""
+
+    NATIONAL = "national"
+    PROVINCE = "province"
+    CITY = "city"
+    COUNTY = "county"
+    NONE = "none"
+
+
+class MemberStatus(StrEnum):
+    """Where a participant stands."""
+
+    INVITED = "invited"
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+class Profile(Wire):
+    """What an organisation says of itself; codes carry their edition because they drift."""
+
+    name: Text
+    admin_code: Annotated[str, Field(pattern=r"^[0-9]{2,12}$")] | None
+    admin_code_edition: Short | None
+    level: Level
+    sector: Short
+
+
+class Invite(Wire):
+    """What the operator hands to a new participant; holds a one-time secret and the pinned keys."""
+
+    version: Literal[1] = 1
+    exchange_url: Short
+    participant: ParticipantId
+    profile: Profile
+    witness: bool
+    secret: Annotated[str, Field(min_length=32, max_length=64)]
+    origin: Short
+    log_vkey: VKey
+    statement_key: KeyText
+    quorum: Annotated[int, Field(ge=1, le=32)]
+    witnesses: Annotated[int, Field(ge=1, le=63)]
+    expires_at: At
+
+
+class Registration(Statement):
+    """A node introduces its keys; signed by the node key that it introduces."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.registration.v1+json"
+
+    participant: ParticipantId
+    secret: Annotated[str, Field(min_length=32, max_length=64)]
+    node_key: KeyText
+    sealing_key: KeyText
+    witness_vkey: VKey | None
+    address: Short | None
+    at: At
+
+
+class Member(Wire):
+    """One participant as the directory shows it."""
+
+    participant: ParticipantId
+    profile: Profile
+    status: MemberStatus
+    node_key: KeyText
+    sealing_key: KeyText
+    witness_vkey: VKey | None
+    address: Short | None
+
+
+class Directory(Statement):
+    """All members at one moment: numbered, chained, expiring, logged; signed by the exchange."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.directory.v1+json"
+
+    number: Annotated[int, Field(ge=1)]
+    previous: Digest | None
+    issued_at: At
+    expires_at: At
+    quorum: int
+    members: list[Member]
+
+
+class Revocations(Statement):
+    """Who and what may no longer act; a provider holds it for at most five seconds."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.revocations.v1+json"
+
+    number: Annotated[int, Field(ge=0)]
+    issued_at: At
+    expires_at: At
+    participants: list[ParticipantId]
+    agreements: list[AgreementId]
+    grants: list[GrantId]

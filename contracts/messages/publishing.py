@@ -1,0 +1,147 @@
+"""What a provider declares and publishes, and how the catalogue shows it: contracts, records, releases."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from contracts.messages.wire import (
+    At,
+    ContractId,
+    DatasetId,
+    Digest,
+    Long,
+    ParticipantId,
+    Short,
+    Statement,
+    Text,
+    Version,
+    Wire,
+)
+
+
+class Sharing(StrEnum):
+    """The sharing class of Order 809, articles 14 and 15."""
+
+    UNCONDITIONAL = "unconditional"
+    CONDITIONAL = "conditional"
+    NOT_SHARED = "not-shared"
+
+
+class ContractRef(Wire):
+    """A contract by name, version and digest."""
+
+    id: ContractId
+    version: Version
+    digest: Digest
+
+
+class ContractRegistration(Statement):
+    """A provider adopts a contract; ``document`` is its canonical JSON text."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.contract.v1+json"
+
+    provider: ParticipantId
+    contract: ContractRef
+    document: str
+    at: At
+
+
+class PurposeFields(Wire):
+    """The fields that one purpose may see; every other field is redacted."""
+
+    purpose: DatasetId
+    fields: list[Short]
+
+
+class DatasetRecord(Statement):
+    """What a provider declares about a dataset; policy facts come from here, signed by the provider."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.dataset.v1+json"
+
+    dataset: DatasetId
+    provider: ParticipantId
+    number: Annotated[int, Field(ge=1)]
+    title: Text
+    contract: ContractRef
+    theme: Short
+    sharing: Sharing
+    sharing_basis: Long
+    classification: Annotated[int, Field(ge=1, le=4, description="1 public … 4 core")]
+    purposes: Annotated[list[DatasetId], Field(description="empty: any purpose")]
+    purpose_fields: list[PurposeFields]
+    place: Short
+    synthetic: bool
+    update_frequency: Short
+    at: At
+
+
+class Distribution(Wire):
+    """The bytes of a release in one form (DCAT 3 Distribution)."""
+
+    media_type: Literal["application/vnd.apache.parquet"]
+    sha256: Digest
+    chunk_root: Digest
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class Counts(Wire):
+    """Rows read from the source, published, and held in quarantine; read = published + quarantined."""
+
+    read: Annotated[int, Field(ge=0)]
+    published: Annotated[int, Field(ge=0)]
+    quarantined: Annotated[int, Field(ge=0)]
+
+
+class SourceNote(Wire):
+    """Where the rows came from, as far as the file itself says."""
+
+    file_name: Short
+    sha256: Digest
+    place: Short
+    synthetic: bool
+
+
+class Manifest(Statement):
+    """One release of a feed: immutable, numbered from 1, chained by digest; signed by the provider."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.release.v1+json"
+
+    dataset: DatasetId
+    provider: ParticipantId
+    number: Annotated[int, Field(ge=1)]
+    previous: Digest | None
+    contract: ContractRef
+    distribution: Distribution
+    counts: Counts
+    source: SourceNote
+    at: At
+
+
+class CatalogEntry(Wire):
+    """One dataset as a search shows it; the envelope is the provider's signed record."""
+
+    record_envelope: str
+    latest_release: int
+    rows_published: int
+    rows_quarantined: int
+
+
+class Catalog(Wire):
+    """What a search found."""
+
+    datasets: list[CatalogEntry]
+
+
+class ReleaseEntry(Wire):
+    """One release as the feed shows it."""
+
+    number: int
+    index: int
+    manifest_envelope: str
+
+
+class ReleaseList(Wire):
+    """The releases of a feed after a cursor, oldest first."""
+
+    releases: list[ReleaseEntry]

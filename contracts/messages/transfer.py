@@ -1,0 +1,144 @@
+"""One delivery: obligations, the grant and its proof, receipts, and how far the evidence has come."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from contracts.messages.wire import (
+    AgreementId,
+    At,
+    DatasetId,
+    Digest,
+    GrantId,
+    KeyText,
+    ParticipantId,
+    Short,
+    Statement,
+    SubscriptionId,
+    Wire,
+)
+
+
+class Redact(Wire):
+    """Drop these fields before the bytes leave."""
+
+    kind: Literal["redact"] = "redact"
+    fields: Annotated[list[Short], Field(min_length=1)]
+
+
+class PurposeBinding(Wire):
+    """The data may serve this purpose only, and may not be passed on."""
+
+    kind: Literal["purpose-binding"] = "purpose-binding"
+    purpose: DatasetId
+    onward_sharing: Literal[False] = False
+
+
+Obligation = Annotated[Redact | PurposeBinding, Field(discriminator="kind")]
+
+
+class TransferRequest(Wire):
+    """A consumer asks for one release under a subscription."""
+
+    subscription: SubscriptionId
+    release: Annotated[int, Field(ge=1)]
+
+
+class Grant(Statement):
+    """The exchange's permission for one transfer, bound to one consumer key; signed by the exchange."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.grant.v1+json"
+
+    grant: GrantId
+    subscription: SubscriptionId
+    seq: Annotated[int, Field(ge=1)]
+    provider: ParticipantId
+    consumer: ParticipantId
+    consumer_key: KeyText
+    dataset: DatasetId
+    release: Annotated[int, Field(ge=1)]
+    manifest: Digest
+    agreement: AgreementId
+    agreement_digest: Digest
+    record: Digest
+    purpose: DatasetId
+    obligations: list[Obligation]
+    policy: Digest
+    decision: str
+    salt: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="opens dsc, pur and ev")]
+    issued_at: At
+    expires_at: At
+
+
+class LoggedGrant(Wire):
+    """What the consumer carries to the provider: the grant and the proof that it was logged first."""
+
+    grant_envelope: str
+    leaf: Annotated[str, Field(description="base64 of the log entry's bytes")]
+    index: Annotated[int, Field(ge=0)]
+    inclusion_path: list[str]
+    checkpoint: str
+    manifest_envelope: str
+    agreement_envelope: str
+    record_envelope: str
+
+
+class DeliveryRequest(Wire):
+    """The consumer presents a grant; over a relay it names the key to seal the bytes to."""
+
+    logged: LoggedGrant
+    seal_to: KeyText | None = None
+
+
+class ReceiptRole(StrEnum):
+    """Who speaks in a receipt."""
+
+    PROVIDER = "provider"
+    CONSUMER = "consumer"
+
+
+class Receipt(Statement):
+    """A party's statement about one delivery, over the digest of the view that moved."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.receipt.v1+json"
+
+    role: ReceiptRole
+    grant: GrantId
+    grant_index: Annotated[int, Field(ge=0)]
+    participant: ParticipantId
+    manifest: Digest
+    obligations: Digest
+    view_sha256: Digest
+    view_chunk_root: Digest
+    view_size_bytes: Annotated[int, Field(ge=0)]
+    view_rows: Annotated[int, Field(ge=0)]
+    redacted: list[Short]
+    content_salt: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    at: At
+
+
+class ReceiptDelivery(Wire):
+    """A node hands in the receipts it holds for one grant: the provider's, or both."""
+
+    grant: GrantId
+    provider_receipt: str
+    consumer_receipt: str | None = None
+
+
+class ReceiptState(Wire):
+    """How far a grant's evidence has come; ``index`` is the closing entry's place in the log."""
+
+    grant: GrantId
+    state: Literal["granted", "delivered", "done", "expired"]
+    index: int | None = None
+    leaf: str | None = None
+
+
+class Inclusion(Wire):
+    """An inclusion proof under the newest published checkpoint."""
+
+    index: int
+    leaf: str
+    path: list[str]
+    checkpoint: str
