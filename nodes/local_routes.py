@@ -294,6 +294,7 @@ def _published(done: Published) -> Fields:
         "artifact": manifest.distribution.sha256,
         "size_bytes": manifest.distribution.size_bytes,
         **manifest.counts.model_dump(),
+        "source": manifest.source.model_dump(),
         "log_index": done.log_index,
         "repeated": done.repeated,
     }

@@ -1,7 +1,7 @@
 """How two parties come to terms: applications, offers, agreements, subscriptions."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -76,7 +76,7 @@ class AgreementAnswer(Wire):
 
     outcome: Literal["signed", "held", "refused"]
     envelope: str | None = None
-    reasons: Annotated[list[Text], Field(default_factory=list)]
+    reasons: list[Text] = Field(default_factory=list)
 
 
 class SubscriptionRequest(Wire):

@@ -56,10 +56,9 @@ def _publish_all(stage: Stage, alliance: Alliance, plan: Plan, provider: str) ->
             result = next((line["result"] for line in lines if "result" in line), None)
             if result is None:
                 raise StepFailed(f"{provider} could not publish {file.name}")
-            counts = result["counts"]
             stage.line(
-                f"{provider} {dataset.dataset} 第 {result['number']} 批:"
-                f"发布 {counts['published']:,} 行,隔离 {counts['quarantined']:,} 行",
+                f"{provider} {dataset.dataset} 第 {result['release']} 批:"
+                f"发布 {result['published']:,} 行,隔离 {result['quarantined']:,} 行",
                 f"{file.name}, {dataset.place}",
             )
             results.append(
@@ -68,9 +67,9 @@ def _publish_all(stage: Stage, alliance: Alliance, plan: Plan, provider: str) ->
                     "file": file.name,
                     "place": dataset.place,
                     "sha256": result["source"]["sha256"],
-                    "rows": counts["read"],
-                    "rows_published": counts["published"],
-                    "rows_quarantined": counts["quarantined"],
+                    "rows": result["read"],
+                    "rows_published": result["published"],
+                    "rows_quarantined": result["quarantined"],
                     "synthetic": dataset.synthetic,
                     "sharing": dataset.sharing.value,
                     "provider": provider,
@@ -146,7 +145,7 @@ def _held(alliance: Alliance, dataset: PlannedDataset, application: dict[str, An
     rows = alliance.node(dataset.provider).get("/local/applications")["applications"]
     wanted = application["application"]
     return next(
-        (str(wanted) for row in rows if row["application"] == wanted and row["state"] == "waiting"), None
+        (str(wanted) for row in rows if row["application"] == wanted and row["state"] == "held"), None
     )
 
 

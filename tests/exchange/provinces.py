@@ -197,6 +197,9 @@ class Serving:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for province in self._provinces:
+            # As if the seconds had passed for which a node counts as listening after its last poll.
+            province.exchange.parts.mailbox._boxes[province.participant].seen_seconds = None
 
 
 def mailbox_answer(

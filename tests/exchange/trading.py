@@ -164,7 +164,7 @@ class Alliance:
     def __init__(self, home: Path, clock: FrozenClock) -> None:
         self.clock = clock
         self.nodes: dict[str, Participant] = {}
-        parts = build_parts(load_settings(home), HOOKS, clock)
+        parts = build_parts(load_settings(home, commit_window_seconds=0.0), HOOKS, clock)
         self.parts = replace(parts, mailbox=NodesInProcess(parts, self.nodes))
         self.parts.log.start()
         self.parts.log.unseal()
@@ -417,6 +417,11 @@ def alliance(exchange_home: Path, tmp_path: Path) -> Iterator[Alliance]:
 @pytest.fixture
 def trade(alliance: Alliance) -> Trade:
     """Give a provider with two releases and a subscribed consumer."""
+    return trade_in(alliance)
+
+
+def trade_in(alliance: Alliance) -> Trade:
+    """Let a provider publish two releases and a consumer subscribe to them."""
     provider, consumer = alliance.join(), alliance.join()
     alliance.declare(provider)
     alliance.publish(provider, 2)
