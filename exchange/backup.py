@@ -70,11 +70,8 @@ def backup(home: Path, to_file: Path) -> dict[str, str]:
         raise BackupExists(f"{to_file} exists already") from error
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
         _add_snapshot(tar, database, home)
-        for path in (
-            home / SETTINGS_FILE,
-            *sorted(home.glob("keys/*.key")),
-            *sorted(home.glob("people/*.key")),
-        ):
+        _add(tar, SETTINGS_FILE, _portable((home / SETTINGS_FILE).read_text()).encode())
+        for path in (*sorted(home.glob("keys/*.key")), *sorted(home.glob("people/*.key"))):
             _add(tar, path.relative_to(home).as_posix(), path.read_bytes())
     return {"backup": str(to_file), "size_bytes": str(to_file.stat().st_size), "origin": settings.origin}
 
@@ -108,6 +105,11 @@ def _add_snapshot(tar: tarfile.TarFile, database: Path, home: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(copy),))
         with copy.open("rb") as file:
             tar.addfile(_header(SNAPSHOT, copy.stat().st_size), file)
+
+
+def _portable(settings: str) -> str:
+    """Leave out where the database lies: a restored home has it inside."""
+    return re.sub(r"(?m)^\s*database_url\s*=.*\n?", "", settings)
 
 
 def _add(tar: tarfile.TarFile, name: str, raw: bytes) -> None:

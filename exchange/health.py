@@ -95,7 +95,10 @@ async def ready(parts: Wired) -> Response:
 @router.get("/metrics")
 def metrics(parts: Wired) -> Response:
     """Give the metrics in the Prometheus text format."""
-    parts.telemetry.log_size.set(parts.log.size())
+    seen, telemetry = overview(parts), parts.telemetry
+    telemetry.grants.set(seen.tally.granted)
+    telemetry.denials.set(seen.tally.denied)
+    telemetry.members.set(seen.active_members)
     return Response(parts.telemetry.exposition(), media_type=METRICS_TYPE)
 
 

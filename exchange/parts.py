@@ -123,16 +123,22 @@ class Parts:
         self.database.close()
 
 
-def build_parts(settings: Settings, hooks: Hooks = NO_ROOMS, clock: Clock | None = None) -> Parts:
+def build_parts(
+    settings: Settings,
+    hooks: Hooks = NO_ROOMS,
+    clock: Clock | None = None,
+    policy: PolicyEngine | None = None,
+) -> Parts:
     """Open everything that the settings name; the log is sealed and not started yet.
 
+    ``clock`` and ``policy`` take the place of the machine's clock and of the engine that the settings name.
     The database is brought to the newest schema. Raises KeyFileExposed, KeyFileMissing, BadDatabaseUrl and
     UnknownScheme.
     """
     clock = clock or SystemClock()
     log_signer = NoteSigner(settings.origin, load_key(settings.log_key_path))
     statement_key = load_key(settings.statement_key_path)
-    policy = open_engine(settings.policy_url)
+    policy = policy or open_engine(settings.policy_url)
     database = open_database(settings.database)
     upgrade(database, MIGRATIONS)
     return Parts(

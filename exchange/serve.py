@@ -6,10 +6,12 @@ keeps the address in ``run/address``; a stop sends every open long poll home fir
 
 import asyncio
 import json
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 
@@ -41,10 +43,10 @@ def run(home: Path, listen: str | None = None) -> None:
 
     Raises NoExchangeHome, SettingsInvalid, PlainHttpRefused, AddressTaken, SequencerRunning.
     """
-    configure_logging()
     settings = load_settings(home, **({"listen": listen} if listen else {}))
     check_listen(settings)
     with _bind(settings) as listener:
+        configure_logging()
         port = listener.getsockname()[1]
         settings = settings.model_copy(update={"listen": f"{_bracketed(settings.listen_host)}:{port}"})
         parts = build_parts(settings, HOOKS)
@@ -74,26 +76,33 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
         self._parts = parts
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell the address on stdout and in ``run/address``."""
-        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         if self.started:
             settings = self._parts.settings
-            scheme = "https" if settings.tls_certificate else "http"
-            address = f"{scheme}://{settings.listen}"
+            address = settings.own_address
             settings.address_path.parent.mkdir(mode=0o700, exist_ok=True)
             write_private(settings.address_path, f"{address}\n".encode())
             sys.stdout.write(json.dumps({"serving": address}) + "\n")
             sys.stdout.flush()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal: stop, and send the long polls home."""
-        super().handle_exit(sig, frame)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._parts.mailbox.close)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT; uvicorn's own way would raise them again after an orderly end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+        self._parts.mailbox.close()
 
 
 def _config(parts: Parts) -> uvicorn.Config:

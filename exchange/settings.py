@@ -94,7 +94,9 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _base(cls, url: str) -> str:
-        return checked_base(url)
+        base = checked_base(url)
+        # Clients leave the scheme's own port out of what they sign.
+        return base.removesuffix(":443" if base.startswith("https:") else ":80")
 
     @field_validator("origin")
     @classmethod
@@ -146,6 +148,13 @@ class Settings(BaseSettings):
     def address_path(self) -> Path:
         """Give the file that says where the running process listens."""
         return self.home / "run" / "address"
+
+    @property
+    def own_address(self) -> str:
+        """Give the base URL under which people on this machine reach the running process."""
+        if not is_loopback(self.listen_host):
+            return self.public_url
+        return f"{'https' if self.tls_certificate else 'http'}://{self.listen}"
 
     @property
     def bases(self) -> tuple[str, ...]:

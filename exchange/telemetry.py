@@ -45,8 +45,9 @@ class Telemetry:
             "entries under a quorum-cosigned checkpoint",
             registry=self.registry,
         )
-        self.grants = Counter("headwaters_grants", "transfers granted", registry=self.registry)
-        self.denials = Counter("headwaters_denials", "requests denied by policy", registry=self.registry)
+        self.grants = Gauge("headwaters_grants", "transfers granted so far", registry=self.registry)
+        self.denials = Gauge("headwaters_denials", "requests denied so far", registry=self.registry)
+        self.members = Gauge("headwaters_active_members", "members in good standing", registry=self.registry)
 
     def exposition(self) -> bytes:
         """Write all metrics in the Prometheus text format."""

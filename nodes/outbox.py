@@ -2,7 +2,7 @@
 
 A row leaves the outbox only when the entry that closes its grant is proved to stand under a quorum-cosigned
 checkpoint that is consistent with the last one seen (design section 5, step 8); for what this node received,
-the proof then lies beside the file, durable. What the exchange refuses stays, with the reason, for a person to
+the proof then lies beside the file, durable. What the exchange refuses stays, with the reason, for people to
 see.
 """
 

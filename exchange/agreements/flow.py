@@ -61,11 +61,11 @@ def application(parts: Parts, caller: Caller, name: str) -> ApplicationView:
 async def answer(parts: Parts, caller: Caller, name: str, given: AgreementAnswer) -> ApplicationView:
     """Take the answer that a person gave after a hold, then ask the other side.
 
-    The same signed answer again gives the application as it stands. Raises ApplicationUnknown, NotYourTurn,
+    The same answer again gives the application as it stands. Raises ApplicationUnknown, NotYourTurn,
     OtherTerms, AnswerIncomplete or SignatureInvalid.
     """
     row = _own_application(parts, caller, name)
-    if given.envelope is None or given.envelope != row.provider_envelope:
+    if not _is_repeated(row, given):
         offer = open_offer(row)
         if offer is None or offer.party != caller.participant:
             raise model.NotYourTurn(f"{name} does not wait for this participant")
@@ -164,6 +164,13 @@ def _is_known(parts: Parts, signed: Signed[Application]) -> bool:
 def _check_same(row: ApplicationRow, signed: Signed[Application]) -> None:
     if row.digest != signed.digest:
         raise model.ApplicationTaken(f"{row.application} is on record with other content")
+
+
+def _is_repeated(row: ApplicationRow, given: AgreementAnswer) -> bool:
+    """Say whether this answer, or a refusal, is on record already: a node repeats what it is unsure of."""
+    if given.outcome == "refused":
+        return row.turn == Turn.REFUSED
+    return given.envelope is not None and given.envelope == row.provider_envelope
 
 
 def _own_application(parts: Parts, caller: Caller, name: str) -> ApplicationRow:

@@ -23,6 +23,7 @@ from exchange.cli.output import (
 from nodes.control import ControlClient
 
 if TYPE_CHECKING:
+    from audit.trust import TrustRoot
     from audit.verify import Verdict
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,7 +48,7 @@ def verify(
     now = SystemClock().now()
     with file.open("rb") if file else nullcontext() as data:
         verdict = verify_transfer(proof.read_bytes(), data, root, now=now)
-    view = _shown(verdict)
+    view = _shown(verdict, root)
     if as_json:
         print_json({"valid": True, **view})
         return
@@ -55,10 +56,13 @@ def verify(
     show(view, as_json=False, title="传输证明 transfer proof")
 
 
-def _shown(verdict: "Verdict") -> dict[str, Any]:
+def _shown(verdict: "Verdict", root: "TrustRoot") -> dict[str, Any]:
+    known = {one.participant: one.name.model_dump() for one in root.participants}
+    cosigners = [name.rsplit("/", 1)[-1] for name in verdict.witnesses]
     names = {
         "provider": verdict.provider.name.model_dump(),
         "consumer": verdict.consumer.name.model_dump(),
+        "witnesses": [known.get(name, name) for name in cosigners],
         "not_proven": [text.model_dump() for text in verdict.not_proven],
     }
     times = {

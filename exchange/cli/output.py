@@ -62,6 +62,8 @@ def show(value: Mapping[str, Any], *, as_json: bool, title: str) -> None:
         print_json(value)
         return
     table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table.add_column()
+    table.add_column(overflow="fold")
     for key, item in value.items():
         table.add_row(f"[dim]{key}[/dim]", escape(_cell(item)))
     out.print(table)
@@ -133,7 +135,8 @@ def _cell(value: object) -> str:
     if isinstance(value, Mapping) and {"zh", "en"} <= set(value):
         return f"{value['zh']} {value['en']}"
     if isinstance(value, list | tuple):
-        return ", ".join(_cell(item) for item in value)
+        separator = "\n" if any(isinstance(item, Mapping) for item in value) else ", "
+        return separator.join(_cell(item) for item in value)
     if isinstance(value, bool):
         return "是 yes" if value else "否 no"
     return "–" if value is None else str(value)

@@ -3,12 +3,12 @@
 import re
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from contracts.errors import Unavailable
-from exchange.demo.cast import CAST, WITH_INBOUND_ADDRESS, Player
+from exchange.demo.cast import CAST, QUORUM, WITH_INBOUND_ADDRESS, Player
 from exchange.demo.processes import Child, command, run
 from nodes.control import ControlClient
 
@@ -28,32 +28,43 @@ class StepFailed(Unavailable):
 class Alliance:
     """One exchange and its nodes under one folder; ``ids`` maps a player's slug to its participant id."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        cast: tuple[Player, ...] = CAST,
+        quorum: int = QUORUM,
+        published: Mapping[str, str] | None = None,
+    ) -> None:
+        """Choose the ports; ``published`` gives the inbound address of each player that has one."""
         self.home = home
         self.exchange_home = home / "exchange"
         self.ids: dict[str, str] = {}
-        self._ports = {player.slug: _free_port() for player in CAST}
+        self.ports = {player.slug: _free_port() for player in cast}
+        self._cast = cast
+        self._quorum = quorum
+        if published is None:
+            published = {slug: f"http://127.0.0.1:{self.ports[slug]}" for slug in WITH_INBOUND_ADDRESS}
+        self._published = published
         self._exchange_port = _free_port()
-        self.exchange = Child(
-            "exchange",
-            [
-                "exchange",
-                "serve",
-                "--home",
-                self.exchange_home,
-                "--listen",
-                f"127.0.0.1:{self._exchange_port}",
-            ],
-            home / "logs" / "exchange.log",
-        )
+        self.exchange = self.exchange_process(self.exchange_home)
         self.nodes = {
             player.slug: Child(
                 player.slug,
                 ["node", "serve", "--home", self.node_home(player.slug), "--listen", f"127.0.0.1:{port}"],
                 home / "logs" / f"{player.slug}.log",
             )
-            for player, port in ((p, self._ports[p.slug]) for p in CAST)
+            for player, port in ((p, self.ports[p.slug]) for p in cast)
         }
+
+    def exchange_process(self, exchange_home: Path) -> Child:
+        """Give the process that serves an exchange's home at this alliance's address, not started yet."""
+        listen = f"127.0.0.1:{self._exchange_port}"
+        return Child(
+            "exchange",
+            ["exchange", "serve", "--home", exchange_home, "--listen", listen],
+            self.home / "logs" / "exchange.log",
+        )
 
     def node_home(self, slug: str) -> Path:
         """Give a player's own folder."""
@@ -70,7 +81,9 @@ class Alliance:
     def found(self) -> None:
         """Found the exchange and serve it."""
         url = f"http://127.0.0.1:{self._exchange_port}"
-        done = run("exchange", "init", "--home", self.exchange_home, "--origin", ORIGIN, "--public-url", url)
+        witnesses = sum(player.is_witness for player in self._cast)
+        names = ("--home", self.exchange_home, "--origin", ORIGIN, "--public-url", url)
+        done = run("exchange", "init", *names, "--quorum", str(self._quorum), "--witnesses", str(witnesses))
         if done.returncode:
             raise StepFailed(f"exchange init: {done.stderr.strip()}")
         self.exchange.start()
@@ -91,8 +104,8 @@ class Alliance:
     def join(self, player: Player, invite: str) -> None:
         """Run the join command; approve it when its fingerprint, told out of band, is the one on record."""
         words: list[str | Path] = ["node", "join", invite, "--home", self.node_home(player.slug), "--json"]
-        if player.slug in WITH_INBOUND_ADDRESS:
-            words += ["--address", f"http://127.0.0.1:{self._ports[player.slug]}"]
+        if player.slug in self._published:
+            words += ["--address", self._published[player.slug]]
         with subprocess.Popen(
             command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as joining:

@@ -1,9 +1,10 @@
 """Scenes of sharing: contracts, releases, applications, agreements, subscriptions, transfers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from contracts.clock import rfc3339
@@ -52,10 +53,7 @@ def _publish_all(stage: Stage, alliance: Alliance, plan: Plan, provider: str) ->
         node.post("/local/contracts", {"contract": dataset.contract})
         node.post("/local/datasets", dataset.declaration())
         for file in dataset.files:
-            lines = node.stream_ndjson("/local/publish", {"path": str(file), "dataset": dataset.dataset})
-            result = next((line["result"] for line in lines if "result" in line), None)
-            if result is None:
-                raise StepFailed(f"{provider} could not publish {file.name}")
+            result = publish_file(alliance, provider, dataset.dataset, file)
             stage.line(
                 f"{provider} {dataset.dataset} 第 {result['release']} 批:"
                 f"发布 {result['published']:,} 行,隔离 {result['quarantined']:,} 行",
@@ -158,20 +156,11 @@ def _receive(
     *,
     approve: Callable[[], None] | None,
 ) -> Pulled:
-    node = alliance.node(consumer)
     if approve is not None:
         approve()
-
-    def agreed() -> bool | None:
-        rows = node.get("/local/applications")["applications"]
-        state = {row["application"]: row["state"] for row in rows}.get(application["application"])
-        return True if state == "agreed" else None
-
-    wait_for("the agreement", agreed)
-    node.post("/local/subscriptions", {"dataset": dataset.dataset})
-    lines = node.stream_ndjson("/local/pull", {"dataset": dataset.dataset})
-    result = next((line["result"] for line in lines if "result" in line), None)
-    if not result or not result["files"]:
+    subscribe(alliance, consumer, dataset.dataset, application)
+    result = pull(alliance, consumer, dataset.dataset)
+    if not result["files"]:
         raise StepFailed(f"{consumer} received nothing of {dataset.dataset}")
     redacted = sorted({field for file in result["files"] for field in file["redacted"]})
     rows = sum(file["rows"] for file in result["files"])
@@ -181,6 +170,39 @@ def _receive(
         "granted, logged, delivered, both receipts signed",
     )
     return Pulled(consumer, dataset, result["files"])
+
+
+def subscribe(alliance: Alliance, consumer: str, dataset: str, application: dict[str, Any]) -> None:
+    """Wait until both sides have signed the agreement, and subscribe under it."""
+    node = alliance.node(consumer)
+
+    def agreed() -> bool | None:
+        rows = node.get("/local/applications")["applications"]
+        state = {row["application"]: row["state"] for row in rows}.get(application["application"])
+        return True if state == "agreed" else None
+
+    wait_for("the agreement", agreed)
+    node.post("/local/subscriptions", {"dataset": dataset})
+
+
+def pull(alliance: Alliance, consumer: str, dataset: str) -> dict[str, Any]:
+    """Let a consumer receive what is new of a dataset; give the files and the cursor."""
+    lines = alliance.node(consumer).stream_ndjson("/local/pull", {"dataset": dataset})
+    return _result(lines, f"{consumer} could not pull {dataset}")
+
+
+def publish_file(alliance: Alliance, provider: str, dataset: str, file: Path) -> dict[str, Any]:
+    """Let a provider publish one file; give what came of it."""
+    body = {"path": str(file), "dataset": dataset}
+    lines = alliance.node(provider).stream_ndjson("/local/publish", body)
+    return _result(lines, f"{provider} could not publish {file.name}")
+
+
+def _result(lines: Iterable[dict[str, Any]], failure: str) -> dict[str, Any]:
+    result: dict[str, Any] | None = next((line["result"] for line in lines if "result" in line), None)
+    if result is None:
+        raise StepFailed(failure)
+    return result
 
 
 def _be_refused(stage: Stage, alliance: Alliance, plan: Plan) -> None:

@@ -66,9 +66,7 @@ def probe(stage: Stage, alliance: Alliance, plan: Plan, summary: Summary) -> Non
     began = monotonic_seconds()
     subject = alliance.ids[BANK.slug]
     for player in CAST:
-        wait_for(
-            f"the event at {player.slug}", partial(_probing_event, alliance, player.slug, subject)
-        )
+        wait_for(f"the event at {player.slug}", partial(_probing_event, alliance, player.slug, subject))
     stage.line(
         f"银行越权 {PROBES} 次,{monotonic_seconds() - began:.1f} 秒内出现在全部 {len(CAST)} 个节点的事件列表",
         "access.probing is on every node's event list",

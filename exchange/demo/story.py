@@ -26,7 +26,8 @@ def play(*, data: Path | None, home: Path | None, once: bool, as_json: bool) -> 
     console = err if as_json else out
     root = _empty_home(home)
     stage, alliance, summary = Stage(console), Alliance(root), Summary(home=str(root))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         _tell(stage, alliance, summary, data)
         if not once:

@@ -7,6 +7,7 @@ section 5.6).
 """
 
 import asyncio
+import base64
 import secrets
 
 import structlog
@@ -120,7 +121,7 @@ class Opening:
                 seen=answer.size,
                 size=size,
             )
-        if answer.size and self._parts.log.root(answer.size).hex() != answer.root:
+        if answer.size and base64.b64encode(self._parts.log.root(answer.size)).decode() != answer.root:
             raise LogBehindWitnesses(
                 f"{answer.participant} cosigned another history of {answer.size} entries",
                 participant=answer.participant,

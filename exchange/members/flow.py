@@ -71,6 +71,15 @@ class WrongWitnessKey(Invalid):
     next_en = "Run headwaters node join again with the invite as it was issued."
 
 
+class TooManyWitnesses(Conflict):
+    """The alliance has as many witnesses as its invites promise."""
+
+    code = "witnesses-complete"
+    title_zh = "见证方已满员"
+    next_zh = "以非见证方身份邀请;见证方总数写在每份邀请里,不能再增加。"
+    next_en = "Invite it without the witness role; every invite pins the number of witnesses."
+
+
 class KeyTaken(Conflict):
     """Another participant registered this key."""
 
@@ -108,6 +117,8 @@ async def invite(
     )
 
     def unit(unit: Unit) -> None:
+        if witness and store.count_witnesses(unit.session) >= settings.witnesses:
+            raise TooManyWitnesses(f"the alliance has {settings.witnesses} witnesses")
         store.save_member(unit.session, record, unit.now)
         unit.append(_admin_act(unit, person, "member.invite", profile.content_digest()))
 

@@ -7,7 +7,7 @@ Functions take the session of a read or of a log unit and give records; they dec
 from datetime import datetime
 from typing import Literal
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, and_, col, func, not_, select
 
 from contracts.clock import epoch_ms, from_epoch_ms
 from contracts.messages import MemberStatus, Profile, Role
@@ -28,6 +28,16 @@ def find_member(session: Session, participant: str) -> MemberRecord:
 def list_members(session: Session) -> list[MemberRecord]:
     """Give every participant in any state, in the order of their ids."""
     return [_record(row) for row in session.exec(select(MemberRow).order_by(col(MemberRow.participant)))]
+
+
+def count_witnesses(session: Session) -> int:
+    """Count the witnesses that were ever named, and those that may still join; a withdrawn invite is neither.
+
+    Nodes never accept more than the invite promised, and a revoked witness keeps its place.
+    """
+    withdrawn = and_(col(MemberRow.status) == MemberStatus.REVOKED.value, col(MemberRow.node_key).is_(None))
+    query = select(func.count()).select_from(MemberRow).where(col(MemberRow.witness), not_(withdrawn))
+    return session.exec(query).one()
 
 
 def save_member(session: Session, record: MemberRecord, now: datetime) -> None:

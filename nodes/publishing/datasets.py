@@ -5,6 +5,8 @@ exchange takes the same digest twice without a second entry. A record becomes th
 exchange has it.
 """
 
+from functools import lru_cache
+
 from pydantic import Field
 from sqlmodel import Session, col, select
 
@@ -180,7 +182,13 @@ def own_contract(node: Node, ref: ContractRef) -> Contract:
         row = session.get(ContractRow, (ref.id, ref.version))
     if row is None or row.digest != ref.digest:
         raise ContractNotRegistered(f"{ref.id} {ref.version} is not registered here")
-    return parse_contract(row.document.encode())
+    return contract_of(row.document)
+
+
+@lru_cache(maxsize=64)
+def contract_of(document: str) -> Contract:
+    """Read a contract's document; the same text is judged once, as the meta-schema takes its time."""
+    return parse_contract(document.encode())
 
 
 def current_row(session: Session, dataset: str) -> DatasetRow | None:
@@ -222,7 +230,7 @@ def _registered_contract(node: Node, text: str) -> Contract:
     if not rows:
         raise ContractNotRegistered(f"{text} is not registered here")
     newest = max(rows, key=lambda row: tuple(map(int, row.version.split("."))))
-    return parse_contract(newest.document.encode())
+    return contract_of(newest.document)
 
 
 def _check_purpose_fields(declaration: Declaration, contract: Contract) -> None:

@@ -21,11 +21,12 @@ from contracts.messages import (
     Receipt,
     ReceiptRole,
 )
-from contracts.schema import Contract, parse_contract
+from contracts.schema import Contract
 from contracts.validation import RowValidator
 from nodes.granted import OpenGrant, check_time, open_logged
 from nodes.node import Node
 from nodes.publishing.artifacts import hash_file
+from nodes.publishing.datasets import contract_of
 from nodes.receiving.apply import check_both_signed
 from nodes.sharing_tables import SubscriptionRow
 from nodes.signed import Signed, peek_statement, read_statement
@@ -159,7 +160,7 @@ def fetch_contract(node: Node, manifest: Manifest) -> Contract:
     """Fetch the contract that a manifest names, held to its digest; raise DocumentsUnfit."""
     ref = manifest.contract
     registration = peek_statement(node.broker.contract(ref.id, ref.version), ContractRegistration).statement
-    contract = parse_contract(registration.document.encode())
+    contract = contract_of(registration.document)
     if contract.ref() != ref:
         raise DocumentsUnfit(f"{ref.id} {ref.version} at the exchange is another contract")
     return contract

@@ -14,7 +14,8 @@ from exchange.log.startup import Opening
 from exchange.parts import build_parts
 from exchange.settings import load_settings
 from exchange.wiring import HOOKS
-from tests.exchange.provinces import BASE, ORIGIN, Exchange
+from policies.bundle import shipped_bundle
+from tests.exchange.provinces import BASE, ORIGIN, Exchange, Unasked
 from tests.postgresql import postgresql_server, postgresql_url
 
 __all__ = ["postgresql_server", "postgresql_url"]
@@ -48,11 +49,17 @@ def home(founded_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(founded_home, tmp_path / "exchange"))
 
 
+@pytest.fixture(scope="session")
+def policy() -> Unasked:
+    """Stand in for the policy engine, which takes long to start, where no decision is made."""
+    return Unasked(shipped_bundle().digest)
+
+
 @pytest.fixture
-async def exchange(home: Path, clock: FrozenClock) -> AsyncIterator[Exchange]:
+async def exchange(home: Path, clock: FrozenClock, policy: Unasked) -> AsyncIterator[Exchange]:
     """Run that exchange without background tasks; tests take each step themselves."""
     settings = load_settings(home, commit_window_seconds=0.0, witness_timeout_seconds=2.0)
-    parts = build_parts(settings, HOOKS, clock)
+    parts = build_parts(settings, HOOKS, clock, policy)
     async with running(parts, {}):
         await Opening(parts).round()
         yield Exchange(parts, clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,7 @@ from contracts.messages import (
 from exchange.app import create_app
 from exchange.parts import Parts
 from nodes.registration import parse_invite
+from policies.decision import Decision, Question
 
 BASE = "http://127.0.0.1:8420"
 ORIGIN = "audit.alliance.example/test"
@@ -44,8 +46,25 @@ _NEVER = Heads(events=10**9, directory=10**9)
 
 
 @dataclass
+class Unasked:
+    """A policy engine for tests that ask it nothing: it only has a digest."""
+
+    digest: str
+
+    def decide(self, question: Question) -> Decision:
+        """Refuse to be asked."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+@dataclass
 class Province:
-    """A node as the exchange sees it; one that was invited as a witness follows tlog-witness."""
+    """A node as the exchange sees it; one that was invited as a witness follows tlog-witness.
+
+    ``odd`` answers in its place where a test wants a node that misbehaves.
+    """
 
     exchange: "Exchange"
     invite: Invite
@@ -54,6 +73,7 @@ class Province:
     witness_key: SigningKey = field(default_factory=SigningKey.generate)
     state: WitnessState | None = None
     asked: list[MailboxRequest] = field(default_factory=list)
+    odd: Callable[[MailboxRequest], MailboxAnswer] | None = None
 
     @property
     def participant(self) -> str:
@@ -97,7 +117,7 @@ class Province:
         while True:
             for request in (await self.poll(wait_seconds=5)).requests:
                 self.asked.append(request)
-                await self.reply(request, self.handle(request))
+                await self.reply(request, (self.odd or self.handle)(request))
 
     async def reply(self, request: MailboxRequest, answer: MailboxAnswer) -> httpx.Response:
         """Hand in the answer to one request."""
@@ -130,7 +150,7 @@ class Province:
             nonce=challenge.nonce,
             participant=self.participant,
             size=self.state.size if self.state else 0,
-            root=self.state.root.hex() if self.state else "",
+            root=base64.b64encode(self.state.root).decode() if self.state else "",
             at=self.exchange.clock.now(),
         )
         envelope = sign(ChallengeAnswer.payload_type, answer.canonical(), [self.node_key])
@@ -190,8 +210,8 @@ class Serving:
 
     async def __aenter__(self) -> None:
         self._tasks = [asyncio.create_task(province.serve()) for province in self._provinces]
-        while not all(p.exchange.parts.mailbox.is_listening(p.participant) for p in self._provinces):
-            await asyncio.sleep(0)
+        for province in self._provinces:
+            await until_listening(province)
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
@@ -200,6 +220,13 @@ class Serving:
         for province in self._provinces:
             # As if the seconds had passed for which a node counts as listening after its last poll.
             province.exchange.parts.mailbox._boxes[province.participant].seen_seconds = None
+
+
+async def until_listening(province: Province) -> None:
+    """Let the other tasks run until this province's poll is open."""
+    mailbox = province.exchange.parts.mailbox
+    while not mailbox.is_listening(province.participant):  # noqa: ASYNC110  # nobody is there to set an event
+        await asyncio.sleep(0)
 
 
 def mailbox_answer(

@@ -1,6 +1,4 @@
-"""Cosigning: a checkpoint is published when a quorum of real witnesses has cosigned, and a fork raises the alarm."""
-
-from collections.abc import Callable
+"""Cosigning: a checkpoint is published when a quorum has cosigned, and a fork raises the alarm."""
 
 import pytest
 
@@ -37,14 +35,6 @@ async def event_classes(exchange: Exchange) -> list[str]:
     """Name the classes of all events."""
     events = (await exchange.person("auditor").get("/operator/events")).json()["events"]
     return [SecurityEvent.parse(parse_envelope(e.encode()).payload).event_class for e in events]
-
-
-def answering(
-    province: Province, answer: Callable[[MailboxRequest], MailboxAnswer]
-) -> Province:
-    """Let a province answer every request in a way of its own."""
-    province.handle = answer  # type: ignore[method-assign]
-    return province
 
 
 async def test_a_quorum_publishes(
@@ -97,7 +87,7 @@ async def test_a_witness_is_asked_with_a_consistency_proof(
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
-        await exchange.invite()
+        await exchange.invite(witness=False)
         await cosigning.round()
         await cosigning.settle()
     sizes = {w.state.size for w in witnesses if w.state}
@@ -109,11 +99,11 @@ async def test_a_witness_is_asked_with_a_consistency_proof(
 async def test_a_restarted_exchange_learns_the_old_size(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
-    """A fresh process does not know what each witness has; the 409 with a size tells it, and it asks once more."""
+    """A fresh process learns each witness's size from its 409, and asks once more."""
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
-        await exchange.invite()
+        await exchange.invite(witness=False)
         fresh = Cosigning(exchange.parts)
         await fresh.round()
         await fresh.settle()
@@ -132,7 +122,7 @@ async def test_too_few_witnesses_publish_nothing(exchange: Exchange) -> None:
     key = VerifierKey.parse(lonely.invite.log_vkey)
     policy = WitnessPolicy.k_of_n(key, {"w": lonely.cosigner.verifier_key}, 1)
 
-    assert (0, 1) == ((await status(exchange)).witnessed_size, (await status(exchange)).witnesses)
+    assert ((await status(exchange)).witnessed_size, (await status(exchange)).witnesses) == (0, 1)
     assert (await status(exchange)).unwitnessed_since == exchange.clock.now()
     with pytest.raises(QuorumMissing):
         policy.check(note, now=exchange.clock.now())
@@ -157,16 +147,15 @@ async def test_a_false_cosignature_does_not_count(
     """A line under another key, of the future, or of no meaning is not published."""
     stranger, ahead, babbler = witnesses
     stranger.witness_key = type(stranger.witness_key).generate()
-    answering(babbler, lambda _: mailbox_answer(200, b"cosigned, trust me\n"))
-    original = ahead.handle
+    babbler.odd = lambda _: mailbox_answer(200, b"cosigned, trust me\n")
 
     def from_the_future(request: MailboxRequest) -> MailboxAnswer:
         exchange.clock.advance(60)
-        answer = original(request)
+        answer = ahead.handle(request)
         exchange.clock.advance(-60)
         return answer
 
-    answering(ahead, from_the_future)
+    ahead.odd = from_the_future
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
@@ -183,7 +172,7 @@ async def test_a_witness_that_sees_a_fork_alarms_the_alliance_once(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning, refusal: MailboxAnswer
 ) -> None:
     """A 422, or a 409 that names no size, raises one critical event about that witness."""
-    answering(witnesses[0], lambda _: refusal)
+    witnesses[0].odd = lambda _: refusal
     async with Serving(*witnesses):
         for _ in range(2):
             await cosigning.round()
@@ -211,7 +200,7 @@ async def test_a_witness_that_saw_more_alarms_the_alliance(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """A 409 that names a size beyond this log means that this log was put back."""
-    answering(witnesses[0], lambda _: mailbox_answer(409, b"999\n", SIZE_CONTENT_TYPE))
+    witnesses[0].odd = lambda _: mailbox_answer(409, b"999\n", SIZE_CONTENT_TYPE)
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
@@ -224,7 +213,7 @@ async def test_a_size_that_is_none_is_no_size(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning, body: bytes
 ) -> None:
     """A 409 whose size cannot be read does not stop the others from publishing."""
-    answering(witnesses[0], lambda _: mailbox_answer(409, body, SIZE_CONTENT_TYPE))
+    witnesses[0].odd = lambda _: mailbox_answer(409, body, SIZE_CONTENT_TYPE)
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
@@ -236,12 +225,11 @@ async def test_a_witness_that_refuses_is_asked_again(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """A witness that answers 503 or 404 is no alarm; it is asked in the next round."""
-    original = witnesses[0].handle
-    answering(witnesses[0], lambda _: mailbox_answer(503, b""))
+    witnesses[0].odd = lambda _: mailbox_answer(503, b"")
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
-        answering(witnesses[0], original)
+        witnesses[0].odd = None
         await cosigning.round()
         await cosigning.settle()
 
@@ -256,7 +244,7 @@ async def test_losing_and_regaining_the_quorum_is_told(
     async with Serving(*witnesses):
         await cosigning.round()
         await cosigning.settle()
-    await exchange.invite()
+    await exchange.invite(witness=False)
     async with Serving(witnesses[0]):
         for seconds in (0, LOST_AFTER_SECONDS, 1):
             exchange.clock.advance(seconds)

@@ -1,5 +1,6 @@
 """Health, metrics, the operator's status and the page: honest, escaped, and without private data."""
 
+import asyncio
 import re
 
 import pytest
@@ -38,7 +39,7 @@ async def test_a_healthy_exchange_is_live_and_ready(exchange: Exchange) -> None:
     """Live says that the process answers, ready that its log takes work."""
     live, ready = await exchange.http.get("/health/live"), await exchange.http.get("/health/ready")
 
-    assert ({"status": "live"}, {"status": "ready"}) == (live.json(), ready.json())
+    assert (live.json(), ready.json()) == ({"status": "live"}, {"status": "ready"})
 
 
 async def test_a_log_that_stopped_is_not_ready(exchange: Exchange) -> None:
@@ -59,10 +60,10 @@ async def test_a_broken_task_is_not_hidden() -> None:
 
     tasks = {"sweep": background.every(0, "sweep", down)}
     async with background.running(tasks, state):
-        while not state.stopped_tasks:
-            await background.asyncio.sleep(0)
+        while not state.stopped_tasks:  # noqa: ASYNC110  # nobody is there to set an event
+            await asyncio.sleep(0)
 
-    assert (["sweep"], 3) == (state.stopped_tasks, len(tries))
+    assert (state.stopped_tasks, len(tries)) == (["sweep"], 3)
 
 
 async def test_a_stopped_task_is_in_readiness(exchange: Exchange) -> None:
@@ -82,6 +83,7 @@ async def test_metrics_count_routes_and_not_paths(exchange: Exchange) -> None:
 
     assert 'route="/members/{participant}/status",status="404"} 2.0' in text
     assert "p-aaaaaaaaaaaa" not in text
+    assert "headwaters_active_members 0.0" in text
     assert f"headwaters_log_size {float(exchange.parts.log.size())}" in text
 
 
@@ -101,7 +103,7 @@ async def test_log_lines_are_facts(exchange: Exchange) -> None:
     (line,) = [line for line in lines if line["event"] == "request_done"]
 
     assert line.keys() == {"event", "log_level", "method", "route", "status", "ms"}
-    assert ("/log/status", 200) == (line["route"], line["status"])
+    assert (line["route"], line["status"]) == ("/log/status", 200)
 
 
 async def test_an_unknown_path_is_a_problem_document(exchange: Exchange) -> None:
@@ -153,9 +155,7 @@ def test_the_page_escapes_everything() -> None:
         ({}, "p-x <b>saw</b> more", "&lt;b&gt;saw"),
     ],
 )
-def test_the_page_says_the_worst_first(
-    changes: dict[str, object], refusal: str | None, words: str
-) -> None:
+def test_the_page_says_the_worst_first(changes: dict[str, object], refusal: str | None, words: str) -> None:
     """One sentence at the top says whether all is well, and if not, what is wrong."""
     assert words in render(seen(**changes), refusal)
 

@@ -48,7 +48,7 @@ def test_the_log_begins_with_who_it_is(founded: Parts) -> None:
     """The first entries are log.open, policy.activate with the bundle's digest, and directory 1."""
     entries = [parse_entry(raw) for raw in founded.log.entries(0, founded.log.size())]
 
-    assert [EntryKind.LOG_OPEN, EntryKind.POLICY_ACTIVATE, EntryKind.DIRECTORY] == [e.kind for e in entries]
+    assert [e.kind for e in entries] == [EntryKind.LOG_OPEN, EntryKind.POLICY_ACTIVATE, EntryKind.DIRECTORY]
     assert entries[0].fields["origin"] == ORIGIN
     assert entries[1].fields["pol"] == founded.policy.digest
     assert entries[2].fields["n"] == 1
@@ -89,7 +89,7 @@ def test_nothing_is_overwritten(home: Path) -> None:
 
 
 def test_founding_tells_what_others_pin(tmp_path: Path, clock: FrozenClock) -> None:
-    """init gives the log's vkey, its key's fingerprint and the statement key."""
+    """Init gives the log's vkey, its key's fingerprint and the statement key."""
     made = init(tmp_path / "x", origin=ORIGIN, public_url=BASE, clock=clock)
     key = load_key(tmp_path / "x" / "keys" / "log.key")
 
@@ -148,6 +148,19 @@ def test_postgresql_is_backed_up_with_its_own_tools(home: Path, tmp_path: Path) 
         backup(home, tmp_path / "b.tar")
 
     assert not (tmp_path / "b.tar").exists()
+
+
+def test_a_restored_home_has_its_database_inside(home: Path, tmp_path: Path) -> None:
+    """A database that lay elsewhere comes back into the home, and the old place is not touched."""
+    elsewhere = tmp_path / "elsewhere.db"
+    (home / "exchange.db").rename(elsewhere)
+    with (home / SETTINGS_FILE).open("a") as file:
+        file.write(f'database_url = "sqlite:///{elsewhere}"\n')
+    backup(home, tmp_path / "b.tar")
+    restore(tmp_path / "b.tar", tmp_path / "again")
+
+    assert load_settings(tmp_path / "again").database == f"sqlite:///{tmp_path / 'again' / 'exchange.db'}"
+    assert (tmp_path / "again" / "exchange.db").is_file()
 
 
 def test_a_backup_is_restored_into_an_empty_folder_only(home: Path, tmp_path: Path) -> None:

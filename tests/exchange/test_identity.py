@@ -60,7 +60,7 @@ async def test_two_callers_may_use_one_nonce(exchange: Exchange) -> None:
     one, other = await exchange.admit(), await exchange.admit()
     answers = [await send_probe(exchange, signed(who, nonce="n" * 20)) for who in (one, other)]
 
-    assert [200, 200] == [answer.status_code for answer in answers]
+    assert [answer.status_code for answer in answers] == [200, 200]
 
 
 async def test_a_changed_body_is_refused(exchange: Exchange) -> None:
@@ -127,7 +127,7 @@ async def test_any_role_may_see_the_status(exchange: Exchange) -> None:
     """Administrator, auditor and operator may all read the status."""
     answers = [await exchange.person(role.value).get("/operator/status") for role in Role]
 
-    assert [200, 200, 200] == [answer.status_code for answer in answers]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
 async def test_a_pending_node_may_poll_and_nothing_else(exchange: Exchange) -> None:

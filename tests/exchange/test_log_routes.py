@@ -113,7 +113,7 @@ async def test_an_entry_is_not_proved_before_it_is_witnessed(
 ) -> None:
     """An entry beyond the newest cosigned checkpoint gets 409 and is to be asked for again."""
     size = exchange.parts.log.size()
-    await exchange.invite()
+    await exchange.invite(witness=False)
 
     assert code(await published[0].http.get(f"/log/proof/{size}")) == (409, "not-yet-witnessed")
     assert code(await published[0].http.get(f"/log/proof/{size + 9}")) == (404, "no-such-entry")

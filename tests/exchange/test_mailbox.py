@@ -13,7 +13,7 @@ from contracts.messages import Heads, MailboxAnswer, RelayRequest
 from exchange.mailbox.flow import NotRelayed, check_relayed
 from exchange.mailbox.mailbox import MAX_WAITING, MailboxFull, NodeSilent
 from nodes.addresses import BadAddress
-from tests.exchange.provinces import Exchange, Province, Serving, code, mailbox_answer
+from tests.exchange.provinces import Exchange, Province, Serving, code, mailbox_answer, until_listening
 
 pytestmark = pytest.mark.anyio
 
@@ -60,11 +60,11 @@ async def test_the_exchange_reaches_a_node_that_opens_no_port(exchange: Exchange
     async with Serving(province), exchange.parts.mailbox.client(province.participant) as client:
         answer = await client.post("/offers", content=b"hello")
 
-    assert (200, b"hello") == (answer.status_code, answer.content)
+    assert (answer.status_code, answer.content) == (200, b"hello")
 
 
 async def test_the_exchange_signs_what_it_asks(exchange: Exchange) -> None:
-    """A node can verify that the exchange asked: the statement key signed the mailbox address and the body."""
+    """A node can verify that the exchange asked: its statement key signed address and body."""
     province = await exchange.admit()
     async with Serving(province), exchange.parts.mailbox.client(province.participant) as client:
         await client.post("/offers", content=b"hello")
@@ -96,8 +96,7 @@ async def test_newer_heads_end_every_poll(exchange: Exchange) -> None:
     province = await exchange.admit()
     known = exchange.parts.mailbox.heads
     waiting = asyncio.create_task(province.poll(wait_seconds=30, heads=known))
-    while not exchange.parts.mailbox.is_listening(province.participant):
-        await asyncio.sleep(0)
+    await until_listening(province)
     exchange.parts.mailbox.announce(directory=known.directory + 1)
     answer = await waiting
     exchange.parts.mailbox.announce(directory=1)
@@ -128,7 +127,7 @@ async def test_a_newer_poll_sends_the_older_one_home(exchange: Exchange) -> None
 
 
 async def test_silence_has_an_end(exchange: Exchange) -> None:
-    """A request that nobody fetches is dropped in time; the caller gets NodeSilent, a later poll gets nothing."""
+    """A request that nobody fetches is dropped in time, with NodeSilent for its caller."""
     province = await exchange.admit()
     async with exchange.parts.mailbox.client(province.participant, timeout_seconds=0.01) as client:
         with pytest.raises(NodeSilent):
@@ -188,8 +187,7 @@ async def test_a_stop_sends_polls_home(exchange: Exchange) -> None:
     """Closing the mailbox ends a 30-second poll at once, and later polls too."""
     province = await exchange.admit()
     waiting = asyncio.create_task(province.poll(wait_seconds=30))
-    while not exchange.parts.mailbox.is_listening(province.participant):
-        await asyncio.sleep(0)
+    await until_listening(province)
     exchange.parts.mailbox.close()
 
     assert (await waiting).requests == []
@@ -230,7 +228,7 @@ async def test_the_transport_carries_mailbox_addresses_only(exchange: Exchange) 
 async def test_an_answer_that_is_not_base64_is_unreadable(exchange: Exchange) -> None:
     """A node that answers garbage is an unavailable part, not a crash."""
     province = await exchange.admit()
-    province.handle = lambda _: MailboxAnswer(status=200, headers=[], body="§")  # type: ignore[method-assign]
+    province.odd = lambda _: MailboxAnswer(status=200, headers=[], body="§")
     async with Serving(province), exchange.parts.mailbox.client(province.participant) as client:
         with pytest.raises(HeadwatersError) as refused:
             await client.get("/offers")
@@ -254,7 +252,7 @@ async def test_a_suspended_node_gets_no_requests(exchange: Exchange) -> None:
 
 
 async def test_a_relay_passes_the_inner_request_untouched(exchange: Exchange) -> None:
-    """The provider sees the consumer's own signature over its own address, and the answer comes back as it was."""
+    """The provider sees the consumer's own signature, and the consumer the provider's own answer."""
     exchange = gated(exchange)
     provider, consumer = await exchange.admit(), await exchange.admit()
     message = relayed(provider, consumer)
@@ -303,9 +301,7 @@ async def test_nothing_is_relayed_to_a_suspended_provider(exchange: Exchange) ->
 )
 def test_only_deliveries_are_relayed(method: str, target: str) -> None:
     """Any other path, method or host is refused."""
-    message = RelayRequest.model_validate(
-        {"method": method, "target_uri": target, "headers": [], "body": ""}
-    )
+    message = RelayRequest.model_validate({"method": method, "target_uri": target, "headers": [], "body": ""})
 
     with pytest.raises(NotRelayed):
         check_relayed("p-aaaaaaaaaaaa", message)

@@ -6,14 +6,14 @@ import pytest
 
 from audit.commitment import commit
 from audit.dsse import parse_envelope, sign
-from audit.entry import EntryKind, parse_entry
+from audit.entry import parse_entry
 from audit.keys import SigningKey, fingerprint
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.messages import Directory, Heads, MemberStatus, Registration, Revocations, SecurityEvent
 from exchange.members import flow
 from exchange.members.model import WrongStep, check_fingerprint, next_status
-from tests.exchange.provinces import Exchange, code
+from tests.exchange.provinces import SICHUAN, Exchange, code
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,7 @@ async def test_a_province_joins_in_three_steps(exchange: Exchange) -> None:
     approved = await exchange.act(province, "approve", {"fingerprint": joined.json()["fingerprint"]})
 
     assert invited == {"participant": province.participant, "status": "invited"}
-    assert (202, "pending") == (joined.status_code, joined.json()["status"])
+    assert (joined.status_code, joined.json()["status"]) == (202, "pending")
     assert approved.json()["status"] == "active"
     assert kinds(exchange, 4) == ["admin.act", "member.join", "member.approve", "directory"]
 
@@ -99,7 +99,7 @@ async def test_an_invite_works_once(exchange: Exchange) -> None:
     province.node_key = SigningKey.generate()
     other = await province.join()
 
-    assert (202, 202) == (first.status_code, again.status_code)
+    assert (first.status_code, again.status_code) == (202, 202)
     assert code(other) == (403, "invite-refused")
 
 
@@ -158,7 +158,7 @@ async def test_an_address_off_loopback_needs_tls(exchange: Exchange) -> None:
 
 
 async def test_approval_needs_the_right_fingerprint(exchange: Exchange) -> None:
-    """Another key's fingerprint is refused and the participant stays pending; grouping and case do not matter."""
+    """Another key's fingerprint is refused; grouping and case of the right one do not matter."""
     province = await exchange.invite()
     await province.join()
     told = fingerprint(province.node_key.public.text)
@@ -197,7 +197,7 @@ async def test_the_directory_is_chained_and_numbered(exchange: Exchange) -> None
     await exchange.admit()
     second = await directory(exchange)
 
-    assert (2, 3) == (first.number, second.number)
+    assert (first.number, second.number) == (2, 3)
     assert second.previous == sha256_hex(first.canonical())
     assert len(second.members) == 2
 
@@ -236,7 +236,7 @@ async def test_a_resumed_member_acts_again(exchange: Exchange) -> None:
     accepted = await province.http.post("/probe", json={"nonce": "n"})
 
     assert code(refused) == (403, "member-not-active")
-    assert (2, []) == (listed.number, listed.participants)
+    assert (listed.number, listed.participants) == (2, [])
     assert accepted.json()["nonce"] == "n"
 
 
@@ -272,8 +272,21 @@ async def test_the_directory_is_renewed_before_it_expires(exchange: Exchange) ->
     exchange.clock.advance(12 * 3600 + 1)
     renewed = await flow.reissue_directory(exchange.parts)
 
-    assert (None, 2) == (fresh, renewed)
+    assert (fresh, renewed) == (None, 2)
     assert exchange.parts.mailbox.heads.directory == 2
+
+
+async def test_there_are_never_more_witnesses_than_invites_promise(exchange: Exchange) -> None:
+    """A fourth witness is refused, also when one of three was revoked; a withdrawn invite frees its place."""
+    withdrawn = await exchange.invite()
+    await exchange.act(withdrawn, "revoke", {"reason": "mistake"})
+    first, *_ = [await exchange.admit() for _ in range(3)]
+    await exchange.act(first, "revoke", {"reason": "left"})
+    body = {"profile": SICHUAN.model_dump(mode="json"), "witness": True, "expires_hours": 1}
+    fourth = await exchange.person("administrator").post("/operator/invites", json=body)
+
+    assert code(fourth) == (409, "witnesses-complete")
+    assert (await exchange.admit(witness=False)).participant
 
 
 async def test_members_are_listed_with_their_fingerprints(exchange: Exchange) -> None:

@@ -30,7 +30,7 @@ def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.Mo
 
     settings = load_settings(folder)
 
-    assert (3, 7, "https://exchange.example") == (settings.quorum, settings.witnesses, settings.public_url)
+    assert (settings.quorum, settings.witnesses, settings.public_url) == (3, 7, "https://exchange.example")
 
 
 def test_what_is_passed_wins_over_both(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +109,20 @@ def test_plain_http_is_served_on_loopback_only(folder: Path) -> None:
         check_listen(
             load_settings(folder, listen="0.0.0.0:8420", tls_certificate="no.pem", tls_key="none.pem")
         )
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [("127.0.0.1:8420", "http://127.0.0.1:8420"), ("0.0.0.0:8420", "https://exchange.example")],
+)
+def test_people_reach_the_process_on_its_loopback_or_public_address(
+    folder: Path, listen: str, address: str
+) -> None:
+    """Off loopback only the public name fits the certificate; both are accepted in signatures."""
+    settings = load_settings(folder, listen=listen, public_url="https://exchange.example:443/")
+
+    assert settings.own_address == address
+    assert {address, "https://exchange.example"} <= set(settings.bases)
 
 
 def test_every_setting_is_described() -> None:

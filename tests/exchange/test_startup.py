@@ -1,5 +1,6 @@
-"""Start-up: a log with witnesses stays sealed until enough of them have answered, for good when one saw more."""
+"""Start-up: a log stays sealed until enough witnesses have answered, and for good when one saw more."""
 
+import base64
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from audit.entry import Entry, EntryKind, parse_entry
 from audit.keys import SigningKey
 from audit.unit import LogSealed
 from contracts.clock import FrozenClock
+from contracts.messages import Challenge, MailboxAnswer, MailboxRequest
 from exchange.app import running
 from exchange.backup import backup, restore
 from exchange.log.cosigning import Cosigning
@@ -20,7 +22,7 @@ from exchange.log.startup import Opening
 from exchange.parts import build_parts
 from exchange.settings import load_settings
 from exchange.wiring import HOOKS
-from tests.exchange.provinces import Exchange, Province, Serving, code, mailbox_answer
+from tests.exchange.provinces import ORIGIN, Exchange, Province, Serving, Unasked, code, mailbox_answer
 
 pytestmark = pytest.mark.anyio
 
@@ -38,19 +40,19 @@ Restart: TypeAlias = Callable[..., Coroutine[Any, Any, Restarted]]
 
 
 @pytest.fixture
-async def restart(home: Path, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Restart]:
+async def restart(home: Path, clock: FrozenClock, tmp_path: Path, policy: Unasked) -> AsyncIterator[Restart]:
     """Give a function that runs an alliance of three, then restarts it, from an old backup when asked to."""
     async with AsyncExitStack() as stack:
 
         async def run(*, from_old_backup: bool = False) -> Restarted:
             settings = load_settings(home, commit_window_seconds=0.0, witness_timeout_seconds=2.0)
-            parts = build_parts(settings, HOOKS, clock)
+            parts = build_parts(settings, HOOKS, clock, policy)
             async with running(parts, {}):
                 await Opening(parts).round()
                 before = Exchange(parts, clock)
                 witnesses = [await before.admit() for _ in range(3)]
                 backup(home, tmp_path / "old.tar")
-                await before.invite()
+                await before.invite(witness=False)
                 cosigning = Cosigning(parts)
                 async with Serving(*witnesses):
                     await cosigning.round()
@@ -59,7 +61,7 @@ async def restart(home: Path, clock: FrozenClock, tmp_path: Path) -> AsyncIterat
             if from_old_backup:
                 folder = tmp_path / "restored"
                 restore(tmp_path / "old.tar", folder)
-            parts = build_parts(replace_home(settings, folder), HOOKS, clock)
+            parts = build_parts(replace_home(settings, folder), HOOKS, clock, policy)
             await stack.enter_async_context(running(parts, {}))
             after = Exchange(parts, clock)
             for witness in witnesses:
@@ -79,6 +81,23 @@ def append(exchange: Exchange) -> None:
     """Append an entry."""
     entry = Entry(EntryKind.POLICY_ACTIVATE, exchange.clock.now(), {"pol": "sha256:" + "0" * 64})
     exchange.parts.log.commit_blocking(lambda unit: unit.append(entry))
+
+
+def faulty(witness: Province, fault: str) -> Callable[[MailboxRequest], MailboxAnswer]:
+    """Give a way of answering that does not hold."""
+    honest = witness.handle
+    match fault:
+        case "other key":
+            # It still polls under its own key; only the answer is signed by a stranger's.
+            return replace(witness, node_key=SigningKey.generate()).handle
+        case "other nonce":
+            other = Challenge(origin=ORIGIN, nonce="another-nonce-here").canonical()
+            body = base64.b64encode(other).decode()
+            return lambda request: honest(request.model_copy(update={"body": body}))
+        case "refusal":
+            return lambda _: mailbox_answer(503, b"")
+        case _:
+            return lambda _: mailbox_answer(200, b"{}")
 
 
 async def test_a_restarted_log_is_sealed(restart: Restart) -> None:
@@ -172,23 +191,7 @@ async def test_an_answer_that_does_not_hold_does_not_count(restart: Restart, fau
     """An answer under another key, to another question, or none at all leaves the log sealed."""
     restarted = await restart()
     for witness in restarted.witnesses:
-        original = witness.handle
-        match fault:
-            case "other key":
-                # It still polls under its own key; only the answer is signed by a stranger's.
-                thief = replace(witness, node_key=SigningKey.generate())
-                witness.handle = thief.handle  # type: ignore[method-assign]
-            case "other nonce":
-                other = b'{"nonce":"another-nonce-here","origin":"audit.alliance.example/test"}'
-                witness.handle = (  # type: ignore[method-assign]
-                    lambda request, original=original: original(
-                        request.model_copy(update={"body": _b64(other)})
-                    )
-                )
-            case "refusal":
-                witness.handle = lambda _: mailbox_answer(503, b"")  # type: ignore[method-assign]
-            case _:
-                witness.handle = lambda _: mailbox_answer(200, b"{}")  # type: ignore[method-assign]
+        witness.odd = faulty(witness, fault)
     async with Serving(*restarted.witnesses):
         await restarted.opening.round()
 
@@ -208,7 +211,7 @@ async def test_another_policy_is_logged_when_the_log_opens(restart: Restart) -> 
     """The policy that decides is on record: a digest other than the last one is activated at start-up."""
     restarted = await restart()
     parts = restarted.exchange.parts
-    changed = replace(parts, policy=_OtherPolicy("sha256:" + "7" * 64))
+    changed = replace(parts, policy=Unasked("sha256:" + "7" * 64))
     async with Serving(*restarted.witnesses):
         await Opening(changed).round()
     last = parse_entry(parts.log.entry(parts.log.size() - 1))
@@ -224,22 +227,3 @@ async def test_the_same_policy_is_not_logged_again(restart: Restart) -> None:
         await restarted.opening.run()
 
     assert restarted.exchange.parts.log.size() == size
-
-
-@dataclass
-class _OtherPolicy:
-    """An engine with another bundle, as after an update."""
-
-    digest: str
-
-    def decide(self, question: Any) -> Any:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-
-def _b64(raw: bytes) -> str:
-    import base64
-
-    return base64.b64encode(raw).decode()

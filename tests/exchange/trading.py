@@ -1,33 +1,28 @@
 """A small alliance in one process: a real exchange (SQLite, log, policy, keys) and signing participants.
 
-The participants answer the exchange's offers in process instead of over a long poll; everything that they sign
-and everything that the exchange checks is real.
+The participants answer the exchange's offers in process instead of over a long poll; everything that they
+sign and everything that the exchange checks is real.
 """
 
 import asyncio
 import base64
 import shutil
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
-from audit.dsse import sign
 from audit.entry import Entry, EntryKind, parse_entry
-from audit.httpsig import verify_request
-from audit.keys import PublicKey, SigningKey
+from audit.keys import SigningKey
 from audit.log_store import entry_count
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (
-    Agreement,
-    AgreementAnswer,
-    AgreementOffer,
     Application,
     ApplicationView,
     ContractRegistration,
@@ -37,7 +32,6 @@ from contracts.messages import (
     Grant,
     Level,
     LoggedGrant,
-    MailboxAnswer,
     Manifest,
     MemberStatus,
     Profile,
@@ -56,11 +50,9 @@ from contracts.schema import Contract, parse_contract
 from exchange.agreements import flow as agreements
 from exchange.catalog import flow as catalog
 from exchange.home import init
-from exchange.identity import Caller
-from exchange.mailbox.mailbox import Mailbox, NodeSilent
 from exchange.members import store as members
 from exchange.members.model import MemberRecord
-from exchange.parts import Parts, build_parts
+from exchange.parts import build_parts
 from exchange.settings import load_settings
 from exchange.subscriptions import flow as subscriptions
 from exchange.transfers import flow as transfers
@@ -68,94 +60,13 @@ from exchange.transfers import receipts
 from exchange.wiring import HOOKS
 from nodes.granted import obligations_digest, redacted_fields
 from nodes.signed import peek_statement, sign_statement
-from policies.decision import Decision, Question
-from policies.engine import PolicyEngine
+from tests.exchange.signers import Manner, NodesInProcess, Participant
 
 T = TypeVar("T")
-Manner = Literal["sign", "hold", "refuse", "silent", "other-terms", "nonsense", "forge"]
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 DATASET = "city-air"
-CONTRACT = parse_contract(
-    (files("contracts") / "library" / "ambient-air-city-hourly.json").read_bytes()
-)
-
-
-@dataclass
-class Participant:
-    """A member with a key, and its manner of answering offers."""
-
-    id: str
-    key: SigningKey
-    manner: Manner = "sign"
-    offers: list[AgreementOffer] = field(default_factory=list)
-
-    @property
-    def caller(self) -> Caller:
-        """Give the caller that an authenticated request of this participant becomes."""
-        return Caller(self.id, self.key.public, MemberStatus.ACTIVE)
-
-    def answer(self, offer: AgreementOffer) -> AgreementAnswer:
-        """Answer an offer in this participant's manner."""
-        self.offers.append(offer)
-        payload = offer.agreement_payload.encode()
-        match self.manner:
-            case "hold":
-                return AgreementAnswer(outcome="held")
-            case "refuse":
-                return AgreementAnswer(outcome="refused", reasons=[Text(zh="不同意", en="no")])
-            case "other-terms":
-                payload = payload.replace(b"city-air", b"city-sky")
-            case "forge":
-                key = SigningKey.generate()
-                forged = sign(Agreement.payload_type, payload, [key])
-                renamed = replace(forged, signatures=((self.key.key_id, forged.signatures[0][1]),))
-                return AgreementAnswer(outcome="signed", envelope=renamed.encode().decode())
-            case "sign" | "silent" | "nonsense":
-                pass
-        envelope = sign(Agreement.payload_type, payload, [self.key])
-        return AgreementAnswer(outcome="signed", envelope=envelope.encode().decode())
-
-
-class NodesInProcess(Mailbox):
-    """A mailbox whose nodes answer at once, after they have checked the exchange's signature."""
-
-    def __init__(self, parts: Parts, nodes: dict[str, Participant]) -> None:
-        super().__init__(parts.statement_key, parts.clock)
-        self._parts = parts
-        self._nodes = nodes
-
-    def is_listening(self, participant: str) -> bool:
-        """Say whether the node is there."""
-        return self._nodes[participant].manner != "silent"
-
-    async def call(
-        self,
-        participant: str,
-        *,
-        method: str,
-        target_uri: str,
-        headers: list[tuple[str, str]],
-        body: str,
-        timeout_seconds: float,
-    ) -> MailboxAnswer:
-        """Let the node answer POST /offers."""
-        node, raw = self._nodes[participant], base64.b64decode(body)
-        if node.manner == "silent":
-            raise NodeSilent(participant)
-        verify_request(
-            method,
-            target_uri,
-            headers,
-            raw,
-            resolve=lambda _keyid: PublicKey(self._parts.statement_key.public_raw),
-            clock=self._parts.clock,
-        )
-        assert (method, target_uri) == ("POST", f"http://{participant}.node/offers")
-        given = node.answer(AgreementOffer.parse(raw)).canonical()
-        if node.manner == "nonsense":
-            given = b'{"outcome":"maybe"}'
-        return MailboxAnswer(status=200, headers=[], body=base64.b64encode(given).decode())
+CONTRACT = parse_contract((files("contracts") / "library" / "ambient-air-city-hourly.json").read_bytes())
 
 
 class Alliance:
@@ -325,9 +236,7 @@ class Alliance:
         request = TransferRequest(subscription=subscription, release=release)
         return self.run(transfers.request_transfer(self.parts, node.caller, request))
 
-    def receipt(
-        self, node: Participant, role: ReceiptRole, logged: LoggedGrant, **changes: Any
-    ) -> str:
+    def receipt(self, node: Participant, role: ReceiptRole, logged: LoggedGrant, **changes: Any) -> str:
         """Sign a receipt for a grant."""
         grant = grant_of(logged)
         values: dict[str, Any] = {
@@ -427,40 +336,3 @@ def trade_in(alliance: Alliance) -> Trade:
     alliance.publish(provider, 2)
     subscription = alliance.agreed(consumer)
     return Trade(alliance, provider, consumer, subscription.subscription)
-
-
-class Meddler:
-    """A policy engine during whose decisions something else happens in the exchange."""
-
-    def __init__(self, engine: PolicyEngine, meddle: Callable[[], None]) -> None:
-        self._engine = engine
-        self._meddle = meddle
-        self.asked = 0
-
-    @property
-    def digest(self) -> str:
-        """Name the bundle."""
-        return self._engine.digest
-
-    def decide(self, question: Question) -> Decision:
-        """Decide, while the facts change."""
-        self.asked += 1
-        decision = self._engine.decide(question)
-        self._meddle()
-        return decision
-
-    def close(self) -> None:
-        """Close the engine."""
-        self._engine.close()
-
-
-def codes(entry: Entry) -> list[str]:
-    """Give the reason codes of a deny entry."""
-    why = entry.fields["why"]
-    assert isinstance(why, list | tuple)
-    return [str(code) for code in why]
-
-
-def with_policy(parts: Parts, policy: PolicyEngine) -> Parts:
-    """Give the parts with another policy engine."""
-    return replace(parts, policy=policy)

@@ -1,9 +1,13 @@
 """A province that publishes and one that receives, over the simulated exchange, for the tests of sharing."""
 
 import asyncio
+import base64
+import copy
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,8 @@ from contracts.messages import (
     DatasetRecord,
     DeliveryRequest,
     LoggedGrant,
+    MailboxAnswer,
+    RelayRequest,
     Sharing,
     Text,
     TransferRequest,
@@ -32,9 +38,10 @@ from nodes.offers import answer_offer
 from nodes.publishing.datasets import Declaration, declare_dataset, register_contract
 from nodes.publishing.publish import Published, publish
 from nodes.receiving.apply import Request, apply_for, subscribe
+from nodes.registration import join, parse_invite
 from nodes.relay import ProviderLink
 from nodes.signed import Signed
-from tests.nodes.conftest import JoinNode
+from tests.nodes.conftest import NOW
 from tests.nodes.sharing_exchange import SharingExchange
 
 DATASET = "river-buoy"
@@ -49,7 +56,11 @@ def rows(count: int, *, first: int = 1) -> list[dict[str, Any]]:
     example = library.load(CONTRACT).example_row()
     return [
         example
-        | {"local_time": f"2023-08-{1 + n // 24 % 28:02d}T{n % 24:02d}:00", "ph": 7 + n % 10 / 10, "record_number": n}
+        | {
+            "local_time": f"2023-08-{1 + n // 24 % 28:02d}T{n % 24:02d}:00",
+            "ph": 7 + n % 10 / 10,
+            "record_number": n,
+        }
         for n in range(first, first + count)
     ]
 
@@ -79,13 +90,20 @@ def declaration(**changes: Any) -> Declaration:
 class AppTransport(httpx.BaseTransport):
     """Carries requests into an app in memory, as a peer that is not this machine."""
 
-    def __init__(self, app: FastAPI, alter: Callable[[bytes], bytes] = lambda body: body) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        alter: Callable[[bytes], bytes] = lambda body: body,
+        *,
+        peer: str = "198.51.100.7",
+    ) -> None:
         self._app = app
         self._alter = alter
+        self._peer = peer
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def run() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, client=("198.51.100.7", 1), raise_app_exceptions=False)
+            transport = httpx.ASGITransport(self._app, client=(self._peer, 1), raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport) as client:
                 return await client.request(
                     request.method, request.url, headers=request.headers, content=request.read()
@@ -94,7 +112,9 @@ class AppTransport(httpx.BaseTransport):
         answer = asyncio.run(run())
         body = self._alter(answer.content) if request.method == "GET" else answer.content
         headers = [item for item in answer.headers.multi_items() if item[0] != "content-length"]
-        return httpx.Response(answer.status_code, headers=headers, stream=httpx.ByteStream(body), request=request)
+        return httpx.Response(
+            answer.status_code, headers=headers, stream=httpx.ByteStream(body), request=request
+        )
 
 
 @dataclass
@@ -111,10 +131,29 @@ class World:
         self.app = create_app(self.provider, [DIRECT])
         self.alter: Callable[[bytes], bytes] = lambda body: body
         self.exchange.offer = self.offer
+        self.exchange.relayed = self.relay
+
+    def _altered(self, body: bytes) -> bytes:
+        return self.alter(body)
 
     def offer(self, party: str, offer: AgreementOffer) -> AgreementAnswer:
         node = self.provider if party == self.provider.participant else self.consumer
         return answer_offer(node, offer)
+
+    def relay(self, request: httpx.Request) -> httpx.Response:
+        """Carry a relayed request into the provider's app, as the exchange's mailbox does."""
+        asked = RelayRequest.parse(request.content)
+        transport = AppTransport(self.app, self._altered)
+        with httpx.Client(transport=transport) as client:
+            answer = client.request(
+                asked.method, asked.target_uri, headers=asked.headers, content=base64.b64decode(asked.body)
+            )
+        carried = MailboxAnswer(
+            status=answer.status_code,
+            headers=answer.headers.multi_items(),
+            body=base64.b64encode(answer.content).decode(),
+        )
+        return httpx.Response(200, content=carried.canonical())
 
     def declare(self, **changes: Any) -> Signed[DatasetRecord]:
         register_contract(self.provider, CONTRACT)
@@ -155,9 +194,7 @@ class World:
         auth = RequestSigner(
             key or self.consumer.node_key, keyid or self.consumer.participant, clock=self.clock
         )
-        return httpx.Client(
-            base_url=base, auth=auth, transport=AppTransport(self.app, lambda body: self.alter(body))
-        )
+        return httpx.Client(base_url=base, auth=auth, transport=AppTransport(self.app, self._altered))
 
     def direct(self, _node: Node, _provider: str) -> ProviderLink:
         return ProviderLink(self.client(), relayed=False)
@@ -170,26 +207,64 @@ class World:
             return open_client.post("/deliveries", content=DeliveryRequest(logged=logged).canonical())
 
 
-@pytest.fixture
-def exchange(clock: FrozenClock) -> SharingExchange:
+def _approve(exchange: SharingExchange, participant: str, _fingerprint: str) -> None:
+    exchange.approve(participant)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Two homes that have joined, and their exchange at that moment: made once, copied for each test."""
+
+    exchange: SharingExchange
+    homes: tuple[Path, Path]
+    at: datetime
+
+
+@pytest.fixture(scope="session")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Joined:
+    clock = FrozenClock(NOW)
     exchange = SharingExchange(clock)
     exchange.grow(3)
-    return exchange
+    folder = tmp_path_factory.mktemp("joined")
+    homes = (folder / "provider", folder / "consumer")
+    for home in homes:
+        text = exchange.invite(witness=False)
+        participant = parse_invite(text).participant
+        join(
+            text,
+            home,
+            person_name="li-wei",
+            on_pending=partial(_approve, exchange, participant),
+            clock=clock,
+            transport=exchange.transport,
+            pause=clock.advance,
+        )
+    exchange.add_witnesses()
+    for home in homes:
+        with open_node(home, clock=clock, transport=exchange.transport) as node:
+            node.trust.refresh_directory()
+    return Joined(exchange, homes, clock.now())
 
 
 @pytest.fixture
-def world(
-    exchange: SharingExchange, clock: FrozenClock, join_node: JoinNode, tmp_path: Path
-) -> Iterator[World]:
-    provider_home = join_node("provider", witness=False)
-    consumer_home = join_node("consumer", witness=False)
-    exchange.add_witnesses()
+def exchange(joined: Joined, clock: FrozenClock) -> SharingExchange:
+    clock.advance((joined.at - clock.now()).total_seconds())
+    fresh = copy.copy(joined.exchange)
+    for name, value in vars(fresh).items():
+        if isinstance(value, dict | list):
+            setattr(fresh, name, copy.copy(value))
+    fresh.revoked = {kind: [] for kind in fresh.revoked}
+    fresh.clock = clock
+    return fresh
+
+
+@pytest.fixture
+def world(joined: Joined, exchange: SharingExchange, clock: FrozenClock, tmp_path: Path) -> Iterator[World]:
+    homes = [Path(shutil.copytree(home, tmp_path / home.name)) for home in joined.homes]
+    folder = tmp_path / "sources"
+    folder.mkdir()
     with (
-        open_node(provider_home, clock=clock, transport=exchange.transport) as provider,
-        open_node(consumer_home, clock=clock, transport=exchange.transport) as consumer,
+        open_node(homes[0], clock=clock, transport=exchange.transport) as provider,
+        open_node(homes[1], clock=clock, transport=exchange.transport) as consumer,
     ):
-        provider.trust.refresh_directory()
-        consumer.trust.refresh_directory()
-        folder = tmp_path / "sources"
-        folder.mkdir()
         yield World(exchange, clock, provider, consumer, folder)

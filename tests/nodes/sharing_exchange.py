@@ -1,7 +1,7 @@
-"""The simulated exchange, grown by what sharing needs: catalog, agreements, grants, receipts, a log of entries.
+"""The simulated exchange with transfers: it grants, logs and closes as the design says.
 
-It grants, logs and closes as the design says, and tests reach into it to misbehave: ``spoil_grant`` and
-``spoil_entry`` change what is signed and what is logged.
+Tests reach into it to misbehave: ``spoil_grant``, ``spoil_entry`` and ``spoil_closing`` change what is signed
+and what is logged.
 """
 
 import base64
@@ -11,25 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import orjson
 
 from audit.commitment import content_commitment
 from audit.cosignature import Cosigner
 from audit.entry import Entry, EntryKind, chain_digest
-from audit.httpsig import verify_request
-from audit.keys import PublicKey, SealingKey, SigningKey
+from audit.keys import SealingKey, SigningKey
 from audit.merkle import inclusion_path, leaf_hash, tree_root
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (
     Agreement,
-    AgreementAnswer,
-    AgreementOffer,
-    Application,
-    ApplicationState,
-    ApplicationView,
-    Catalog,
-    CatalogEntry,
     ContractRegistration,
     DatasetRecord,
     Grant,
@@ -44,17 +35,14 @@ from contracts.messages import (
     ReceiptDelivery,
     ReceiptState,
     Redact,
-    ReleaseEntry,
-    ReleaseList,
     Revocations,
-    SubscriptionRequest,
-    SubscriptionView,
     TransferRequest,
 )
 from contracts.schema import parse_contract
 from nodes.granted import grant_fields
-from nodes.signed import Signed, peek_statement, sign_statement
-from tests.nodes.simulated_exchange import PROFILE, SimulatedExchange
+from nodes.signed import peek_statement, sign_statement
+from tests.nodes.catalog_exchange import CatalogExchange, wire
+from tests.nodes.simulated_exchange import PROFILE
 
 DIGEST = "sha256:" + "0" * 64
 GRANT_SECONDS = 60
@@ -80,7 +68,7 @@ class Transfer:
 
 
 @dataclass
-class SharingExchange(SimulatedExchange):
+class SharingExchange(CatalogExchange):
     """One provider's and one consumer's exchange."""
 
     entries: dict[int, bytes] = field(default_factory=dict)
@@ -88,13 +76,6 @@ class SharingExchange(SimulatedExchange):
         default_factory=lambda: [SigningKey.generate(), SigningKey.generate()]
     )
     witnessing: bool = True
-    contracts: dict[tuple[str, str], str] = field(default_factory=dict)
-    records: dict[str, Signed[DatasetRecord]] = field(default_factory=dict)
-    feeds: dict[str, list[ReleaseEntry]] = field(default_factory=dict)
-    applications: dict[str, ApplicationView] = field(default_factory=dict)
-    answers_given: dict[str, AgreementAnswer] = field(default_factory=dict)
-    offer: Callable[[str, AgreementOffer], AgreementAnswer] | None = None
-    subscriptions: dict[str, SubscriptionView] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
     revoked: dict[str, list[str]] = field(
         default_factory=lambda: {"participants": [], "agreements": [], "grants": []}
@@ -103,6 +84,7 @@ class SharingExchange(SimulatedExchange):
     refuse_receipts: bool = False
     spoil_grant: dict[str, Any] = field(default_factory=dict)
     spoil_entry: dict[str, Any] = field(default_factory=dict)
+    spoil_closing: dict[str, Any] = field(default_factory=dict)
     obligations: Callable[[Agreement], list[Obligation]] | None = None
     chain: dict[str, str] = field(default_factory=dict)
 
@@ -150,190 +132,23 @@ class SharingExchange(SimulatedExchange):
         self.revoked[kind].append(name)
         self.revocation_number += 1
 
-    # --- HTTP -------------------------------------------------------------------------------------
-
-    def _answer(self, request: httpx.Request, path: str) -> httpx.Response:
-        match (request.method, *path.strip("/").split("/")):
-            case ("GET", "contracts", name, version):
-                return httpx.Response(200, text=self.contracts[name, version])
-            case _:
-                return super()._answer(request, path)
-
     def _signed(self, request: httpx.Request, path: str) -> httpx.Response:
-        parts = verify_request(
-            request.method,
-            str(request.url),
-            list(request.headers.items()),
-            request.content,
-            resolve=lambda keyid: PublicKey.from_text(self.members[keyid].node_key),
-            clock=self.clock,
-        )
-        caller, body = parts.keyid, request.content
-        since = int(request.url.params.get("since", "0"))
+        body = request.content
         match (request.method, *path.strip("/").split("/")):
-            case ("POST", "contracts"):
-                registration = peek_statement(body.decode(), ContractRegistration).statement
-                ref = registration.contract
-                self.contracts[ref.id, ref.version] = body.decode()
-                return httpx.Response(201)
-            case ("POST", "datasets"):
-                return self._declare(body)
-            case ("GET", "datasets", dataset):
-                return _wire(self._entry(dataset))
-            case ("GET", "catalog"):
-                return _wire(Catalog(datasets=[self._entry(name) for name in self.records]))
-            case ("POST", "datasets", dataset, "releases"):
-                return _wire(self._publish(dataset, body))
-            case ("GET", "datasets", dataset, "releases"):
-                return _wire(self._feed(dataset, since))
-            case ("POST", "applications"):
-                return _wire(self._apply(body.decode()))
-            case ("GET", "applications"):
-                views = [view.model_dump(mode="json") for view in self.applications.values()]
-                return httpx.Response(200, json={"applications": views})
-            case ("POST", "applications", name, "answer"):
-                self.answers_given[name] = AgreementAnswer.parse(body)
-                return _wire(self._advance(name))
-            case ("POST", "subscriptions"):
-                return _wire(self._subscribe(SubscriptionRequest.parse(body)))
-            case ("GET", "subscriptions", name, "releases"):
-                return _wire(self._feed(self.subscriptions[name].dataset, since))
             case ("POST", "transfers"):
-                return _wire(self.grant(TransferRequest.parse(body)))
+                self.caller(request)
+                return wire(self.grant(TransferRequest.parse(body)))
             case ("POST", "transfers", grant, "receipts"):
-                return _wire(self._receipts(grant, ReceiptDelivery.parse(body)))
+                self.caller(request)
+                return wire(self._receipts(grant, ReceiptDelivery.parse(body)))
             case ("GET", "transfers", grant):
-                return _wire(self._state(grant))
+                self.caller(request)
+                return wire(self._state(grant))
             case ("GET", "log", "proof", index):
-                return _wire(self._inclusion(int(index)))
+                self.caller(request)
+                return wire(self._inclusion(int(index)))
             case _:
-                assert caller in self.members
                 return super()._signed(request, path)
-
-    # --- catalog ----------------------------------------------------------------------------------
-
-    def _declare(self, body: bytes) -> httpx.Response:
-        signed = peek_statement(body.decode(), DatasetRecord)
-        record = signed.statement
-        before = self.records.get(record.dataset)
-        if before is not None and before.digest == signed.digest:
-            return _wire(self._entry(record.dataset))
-        if record.number != (before.statement.number + 1 if before else 1):
-            raise Conflict("another number is next")
-        self.records[record.dataset] = signed
-        return _wire(self._entry(record.dataset))
-
-    def _entry(self, dataset: str) -> CatalogEntry:
-        if dataset not in self.records:
-            raise NotFound(dataset)
-        feed = [peek_statement(one.manifest_envelope, Manifest).statement for one in self.feeds.get(dataset, [])]
-        return CatalogEntry(
-            record_envelope=self.records[dataset].text,
-            latest_release=len(feed),
-            rows_published=sum(one.counts.published for one in feed),
-            rows_quarantined=sum(one.counts.quarantined for one in feed),
-        )
-
-    def _publish(self, dataset: str, body: bytes) -> ReleaseEntry:
-        feed = self.feeds.setdefault(dataset, [])
-        signed = peek_statement(body.decode(), Manifest)
-        for one in feed:
-            if one.manifest_envelope == body.decode():
-                return one
-        if signed.statement.number != len(feed) + 1:
-            raise Conflict("another number is next")
-        self.grow(1)
-        entry = ReleaseEntry(
-            number=len(feed) + 1, index=len(self.leaves) - 1, manifest_envelope=body.decode()
-        )
-        feed.append(entry)
-        return entry
-
-    def _feed(self, dataset: str, since: int) -> ReleaseList:
-        if dataset not in self.records:
-            raise NotFound(dataset)
-        return ReleaseList(releases=[one for one in self.feeds.get(dataset, []) if one.number > since])
-
-    # --- agreements -------------------------------------------------------------------------------
-
-    def terms(self, application: Signed[Application], **changes: Any) -> Agreement:
-        asked = application.statement
-        record = self.records[asked.dataset]
-        return Agreement(
-            agreement=new_id(Kind.AGREEMENT),
-            application=application.digest,
-            provider=record.statement.provider,
-            consumer=asked.consumer,
-            dataset=asked.dataset,
-            record=record.digest,
-            sharing=record.statement.sharing,
-            purpose=asked.purpose,
-            not_before=self.clock.now(),
-            expires_at=asked.until,
-        ).model_copy(update=changes)
-
-    def _apply(self, envelope: str) -> ApplicationView:
-        signed = peek_statement(envelope, Application)
-        self.applications[signed.statement.application] = ApplicationView(
-            application=signed.statement.application,
-            state=ApplicationState.WAITING,
-            application_envelope=envelope,
-            agreement=None,
-            agreement_envelope=None,
-            agreement_payload=self.terms(signed).canonical().decode(),
-            reasons=[],
-        )
-        return self._advance(signed.statement.application)
-
-    def _advance(self, name: str) -> ApplicationView:
-        """Ask the provider, unless it has answered, then the consumer, and join the signatures."""
-        view = self.applications[name]
-        if self.offer is None:
-            return view
-        offer = AgreementOffer(
-            application_envelope=view.application_envelope, agreement_payload=view.agreement_payload or ""
-        )
-        terms = Agreement.parse(offer.agreement_payload.encode())
-        first = self.answers_given.get(name) or self.offer(terms.provider, offer)
-        if first.outcome == "signed":
-            second = self.offer(terms.consumer, offer)
-            assert first.envelope is not None
-            assert second.envelope is not None
-            envelope = join(first.envelope, second.envelope)
-            view = view.model_copy(
-                update={
-                    "state": ApplicationState.AGREED,
-                    "agreement": terms.agreement,
-                    "agreement_envelope": envelope,
-                }
-            )
-        if first.outcome == "refused":
-            view = view.model_copy(update={"state": ApplicationState.REFUSED, "reasons": first.reasons})
-        self.applications[name] = view
-        return view
-
-    def _subscribe(self, asked: SubscriptionRequest) -> SubscriptionView:
-        for view in self.subscriptions.values():
-            if view.agreement == asked.agreement:
-                return view
-        terms = Agreement.parse(self._agreed(asked.agreement).envelope.payload)
-        view = SubscriptionView(
-            subscription=new_id(Kind.SUBSCRIPTION),
-            agreement=asked.agreement,
-            dataset=terms.dataset,
-            provider=terms.provider,
-            consumer=terms.consumer,
-            next_seq=1,
-            cursor=0,
-        )
-        self.subscriptions[view.subscription] = view
-        return view
-
-    def _agreed(self, agreement: str) -> Signed[Agreement]:
-        for view in self.applications.values():
-            if view.agreement == agreement and view.agreement_envelope is not None:
-                return peek_statement(view.agreement_envelope, Agreement)
-        raise NotFound(agreement)
 
     # --- transfers --------------------------------------------------------------------------------
 
@@ -447,6 +262,7 @@ class SharingExchange(SimulatedExchange):
             "cr": taken.digest,
             "late": self.clock.now() >= transfer.grant.expires_at,
         }
+        fields |= self.spoil_closing
         self._close(transfer, Entry(EntryKind.DONE, self.clock.now(), fields), "done")
 
     def _closing(self, transfer: Transfer) -> dict[str, Any]:
@@ -485,14 +301,3 @@ class SharingExchange(SimulatedExchange):
         return inclusion_path(
             index, size, lambda level, i: tree_root(self.leaves[i << level : (i + 1) << level])
         )
-
-
-def join(provider: str, consumer: str) -> str:
-    """Put both parties' signatures into one envelope."""
-    first, second = orjson.loads(provider), orjson.loads(consumer)
-    first["signatures"] += second["signatures"]
-    return orjson.dumps(first, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _wire(message: Any) -> httpx.Response:
-    return httpx.Response(200, content=message.canonical())

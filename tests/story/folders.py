@@ -1,5 +1,6 @@
 """Small data folders in the formats of the published sets, with known defects, made for one test."""
 
+import random
 from pathlib import Path
 
 PRSA = "No,year,month,day,hour,PM2.5,PM10,SO2,NO2,CO,O3,TEMP,PRES,DEWP,RAIN,wd,WSPM,station"
@@ -38,6 +39,16 @@ def write_turbine(folder: Path, name: str, rows: int) -> Path:
         f"4.5,1018.7,{h},3.5,23.9,1086.2,549.8,134.6,11.8,0.3,{81 + n}" for n, h in enumerate(humidity)
     ]
     return _write(folder / name, lines)
+
+
+def write_readings(path: Path, values: random.Random, rows: int) -> Path:
+    """Write made-up rows of a river buoy, 17 digits each so that they do not compress; none has a defect."""
+    lines = [BUOY]
+    for number in range(rows):
+        moment = f"2023-08-{4 + number // 24 % 24:02d} {number % 24:02d}:30"
+        numbers = (repr(values.uniform(0.5, 13.5)) for _ in range(10))
+        lines.append(f"{moment},{number},{','.join(numbers)}")
+    return _write(path, lines)
 
 
 def _write(path: Path, lines: list[str]) -> Path:

@@ -1,6 +1,8 @@
 """Applications and agreements: the policy first, then two signatures over one payload, then an entry."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,9 @@ from exchange.catalog.model import DatasetUnknown
 from exchange.evidence import OtherSigner
 from exchange.members.store import current_revocations
 from nodes.signed import sign_statement
-from tests.exchange.trading import Alliance, Manner, Meddler, Participant, Trade, codes, with_policy
+from tests.exchange.meddling import Meddler, codes, once, with_policy
+from tests.exchange.signers import Manner, Participant
+from tests.exchange.trading import Alliance, Trade
 
 
 @pytest.fixture
@@ -55,10 +59,8 @@ def test_agreed_at_once(alliance: Alliance, provider: Participant, consumer: Par
     assert alliance.entries(EntryKind.AGREEMENT)[0].fields["dig"] == terms.content_digest()
 
 
-def test_application_may_come_again(
-    alliance: Alliance, provider: Participant, consumer: Participant
-) -> None:
-    """The same envelope again gives the application as it stands; other content under its id is refused."""
+def test_application_may_come_again(alliance: Alliance, provider: Participant, consumer: Participant) -> None:
+    """The same envelope again gives the application as it stands; its id takes no other content."""
     application = alliance.application(consumer)
     envelope = sign_statement(application, consumer.key).text
     changed = application.model_copy(update={"scope": "everything"})
@@ -68,9 +70,7 @@ def test_application_may_come_again(
     assert alliance.run(flow.apply(alliance.parts, consumer.caller, envelope)) == first
     assert len(alliance.entries(EntryKind.APPLICATION_OPEN)) == 1
     with pytest.raises(model.ApplicationTaken):
-        alliance.run(
-            flow.apply(alliance.parts, consumer.caller, sign_statement(changed, consumer.key).text)
-        )
+        alliance.run(flow.apply(alliance.parts, consumer.caller, sign_statement(changed, consumer.key).text))
 
 
 def test_application_is_signed_by_its_consumer(
@@ -110,11 +110,11 @@ def test_application_needs_a_dataset_of_someone_else(
 def test_denied_application_is_logged_before_the_answer(
     alliance: Alliance,
     consumer: Participant,
-    record: dict[str, object],
-    application: dict[str, object],
+    record: dict[str, Any],
+    application: dict[str, Any],
     code: str,
 ) -> None:
-    """What the policy denies is a durable deny entry, and the answer carries the reasons in both languages."""
+    """What the policy denies is a durable deny entry; the answer gives the reasons in both languages."""
     alliance.declare(alliance.join(), **record)
     if "until" in application:
         application = {"until": alliance.clock.now() - timedelta(days=1)}
@@ -125,15 +125,15 @@ def test_denied_application_is_logged_before_the_answer(
     (entry,) = alliance.entries(EntryKind.DENY)
     assert (entry.fields["act"], entry.fields["cons"]) == ("apply", consumer.id)
     assert codes(entry) == [code]
-    (reason,) = refusal.value.facts["reasons"]  # type: ignore[misc]  # a list in this problem
+    reasons = refusal.value.facts["reasons"]
+    assert isinstance(reasons, list)
+    (reason,) = reasons
     assert reason.startswith(f"{code}: ")
     assert " / " in reason
     assert alliance.entries(EntryKind.APPLICATION_OPEN) == []
 
 
-def test_silent_policy_refuses(
-    alliance: Alliance, provider: Participant, consumer: Participant
-) -> None:
+def test_silent_policy_refuses(alliance: Alliance, provider: Participant, consumer: Participant) -> None:
     """A policy engine that is down refuses, and the refusal is on record like any other."""
     alliance.parts.policy.close()
 
@@ -154,9 +154,7 @@ def test_held_application_waits_for_a_person(
 
     provider.manner = "sign"
     answer = provider.answer(provider.offers[0])
-    after = alliance.run(
-        flow.answer(alliance.parts, provider.caller, view.application, answer)
-    )
+    after = alliance.run(flow.answer(alliance.parts, provider.caller, view.application, answer))
 
     assert after.state is ApplicationState.AGREED
     again = alliance.run(flow.answer(alliance.parts, provider.caller, view.application, answer))
@@ -215,7 +213,7 @@ def test_refusal_of_a_side_is_on_record(
 def test_refusal_without_reason_says_so(
     alliance: Alliance, provider: Participant, consumer: Participant
 ) -> None:
-    """Where a person gave no reason, the application says that none was given."""
+    """Where a person gave no reason, the application says so; a refusal may come again, and is final."""
     provider.manner = "hold"
     view = alliance.apply(consumer)
     answer = AgreementAnswer(outcome="refused")
@@ -223,8 +221,16 @@ def test_refusal_without_reason_says_so(
     after = alliance.run(flow.answer(alliance.parts, provider.caller, view.application, answer))
 
     assert after.reasons == [model.NO_REASON]
+    assert alliance.run(flow.answer(alliance.parts, provider.caller, view.application, answer)) == after
     with pytest.raises(model.NotYourTurn):
-        alliance.run(flow.answer(alliance.parts, provider.caller, view.application, answer))
+        alliance.run(
+            flow.answer(
+                alliance.parts,
+                provider.caller,
+                view.application,
+                replace(provider, manner="sign").answer(provider.offers[0]),
+            )
+        )
 
 
 @pytest.mark.parametrize("manner", ["other-terms", "forge", "nonsense"])
@@ -280,15 +286,11 @@ def test_record_that_changes_meanwhile_refuses(
     provider.manner = "sign"
     record = alliance.record(provider, number=2)
     alliance.run(
-        catalog.register_dataset(
-            alliance.parts, provider.caller, sign_statement(record, provider.key).text
-        )
+        catalog.register_dataset(alliance.parts, provider.caller, sign_statement(record, provider.key).text)
     )
 
     view = alliance.run(
-        flow.answer(
-            alliance.parts, provider.caller, name, provider.answer(provider.offers[0])
-        )
+        flow.answer(alliance.parts, provider.caller, name, provider.answer(provider.offers[0]))
     )
 
     assert (view.state, view.reasons) == (ApplicationState.REFUSED, [model.RECORD_CHANGED])
@@ -314,9 +316,7 @@ def test_either_side_may_end_an_agreement(trade: Trade, side: str) -> None:
     alliance, agreement = trade.alliance, trade.agreement
     node = trade.provider if side == "provider" else trade.consumer
     with pytest.raises(model.AgreementUnknown):
-        alliance.run(
-            flow.end_agreement(alliance.parts, alliance.join().caller, agreement, "because")
-        )
+        alliance.run(flow.end_agreement(alliance.parts, alliance.join().caller, agreement, "because"))
 
     for _ in range(2):
         alliance.run(flow.end_agreement(alliance.parts, node.caller, agreement, "no longer needed"))
@@ -332,8 +332,8 @@ def test_facts_that_change_once_are_decided_again(
     alliance: Alliance, provider: Participant, consumer: Participant
 ) -> None:
     """A decision over facts that changed before the commit is not acted on; it is made again."""
-    once = iter([lambda: alliance.set_status(provider, MemberStatus.SUSPENDED)])
-    meddler = Meddler(alliance.parts.policy, lambda: next(once, lambda: None)())
+    suspend = once(lambda: alliance.set_status(provider, MemberStatus.SUSPENDED))
+    meddler = Meddler(alliance.parts.policy, suspend)
     alliance.parts = with_policy(alliance.parts, meddler)
 
     with pytest.raises(Refused):
@@ -370,8 +370,7 @@ def test_decision_that_is_too_old_is_made_again(
     alliance: Alliance, provider: Participant, consumer: Participant
 ) -> None:
     """A decision past its validity is not acted on, even over the same facts."""
-    once = iter([lambda: alliance.clock.advance(6)])
-    meddler = Meddler(alliance.parts.policy, lambda: next(once, lambda: None)())
+    meddler = Meddler(alliance.parts.policy, once(lambda: alliance.clock.advance(6)))
     alliance.parts = with_policy(alliance.parts, meddler)
 
     view = alliance.apply(consumer)

@@ -1,6 +1,7 @@
 """The catalogue: who may write what, in which order, and what it answers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,7 @@ def test_registers_a_contract_once(alliance: Alliance) -> None:
 def test_second_provider_adopts_an_equal_contract(alliance: Alliance) -> None:
     """Another provider may adopt a version with equal digest, and that is logged too."""
     for node in (alliance.join(), alliance.join()):
-        alliance.run(
-            flow.register_contract(alliance.parts, node.caller, alliance.registration(node))
-        )
+        alliance.run(flow.register_contract(alliance.parts, node.caller, alliance.registration(node)))
 
     assert len(alliance.entries(EntryKind.CONTRACT_PUBLISH)) == 2
 
@@ -55,9 +54,7 @@ def test_registered_version_never_changes(alliance: Alliance) -> None:
 
     with pytest.raises(model.ContractChanged):
         alliance.run(
-            flow.register_contract(
-                alliance.parts, second.caller, alliance.registration(second, OTHER)
-            )
+            flow.register_contract(alliance.parts, second.caller, alliance.registration(second, OTHER))
         )
 
 
@@ -73,9 +70,7 @@ def test_registration_agrees_with_its_document(alliance: Alliance) -> None:
 
     with pytest.raises(model.ContractMismatch):
         alliance.run(
-            flow.register_contract(
-                alliance.parts, node.caller, sign_statement(statement, node.key).text
-            )
+            flow.register_contract(alliance.parts, node.caller, sign_statement(statement, node.key).text)
         )
 
 
@@ -92,15 +87,11 @@ def test_statement_is_signed_by_its_sender(alliance: Alliance) -> None:
 
     with pytest.raises(SignatureInvalid):
         alliance.run(
-            flow.register_dataset(
-                alliance.parts, node.caller, sign_statement(record, other.key).text
-            )
+            flow.register_dataset(alliance.parts, node.caller, sign_statement(record, other.key).text)
         )
     with pytest.raises(OtherSigner):
         alliance.run(
-            flow.register_dataset(
-                alliance.parts, other.caller, sign_statement(record, other.key).text
-            )
+            flow.register_dataset(alliance.parts, other.caller, sign_statement(record, other.key).text)
         )
 
 
@@ -167,7 +158,7 @@ def test_records_are_numbered(alliance: Alliance) -> None:
     ],
 )
 def test_record_that_does_not_fit(
-    alliance: Alliance, changes: dict[str, object], error: type[HeadwatersError]
+    alliance: Alliance, changes: dict[str, Any], error: type[HeadwatersError]
 ) -> None:
     """A record with a wrong number, contract or field is refused and leaves no trace."""
     node = alliance.join()
@@ -215,9 +206,7 @@ def test_release_may_come_again(alliance: Alliance) -> None:
     (manifest,) = alliance.publish(node)
     envelope = sign_statement(manifest, node.key).text
 
-    again = alliance.run(
-        flow.publish_release(alliance.parts, node.caller, DATASET, envelope)
-    )
+    again = alliance.run(flow.publish_release(alliance.parts, node.caller, DATASET, envelope))
 
     assert again.manifest_envelope == envelope
     assert len(alliance.entries(EntryKind.RELEASE_PUBLISH)) == 1
@@ -237,13 +226,13 @@ def test_release_may_come_again(alliance: Alliance) -> None:
     ],
 )
 def test_release_that_does_not_fit(
-    alliance: Alliance, changes: dict[str, object], error: type[HeadwatersError]
+    alliance: Alliance, changes: dict[str, Any], error: type[HeadwatersError]
 ) -> None:
     """A release with a wrong number, predecessor, contract, count or dataset is refused."""
     node = alliance.join()
     alliance.declare(node)
     (first,) = alliance.publish(node)
-    good: dict[str, object] = {"number": 2, "previous": first.content_digest()}
+    good: dict[str, Any] = {"number": 2, "previous": first.content_digest()}
     manifest = alliance.manifest(node, **{**good, **changes, "at": alliance.clock.now()})
     alliance.clock.advance(1)
 
@@ -253,9 +242,7 @@ def test_release_that_does_not_fit(
                 alliance.parts,
                 node.caller,
                 manifest.dataset,
-                sign_statement(
-                    manifest.model_copy(update={"at": alliance.clock.now()}), node.key
-                ).text,
+                sign_statement(manifest.model_copy(update={"at": alliance.clock.now()}), node.key).text,
             )
         )
 
@@ -283,9 +270,7 @@ def test_unknown_dataset_is_not_found(alliance: Alliance) -> None:
     ("words", "found"),
     [("", 1), ("空气", 1), ("CITY", 1), ("city-a", 1), ("chengdu", 1), ("water", 0), ("%", 0)],
 )
-def test_search_looks_into_names_titles_theme_and_place(
-    alliance: Alliance, words: str, found: int
-) -> None:
+def test_search_looks_into_names_titles_theme_and_place(alliance: Alliance, words: str, found: int) -> None:
     """A search finds substrings of id, titles, theme and place, without wildcards."""
     alliance.declare(alliance.join())
 

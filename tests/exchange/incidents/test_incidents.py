@@ -1,4 +1,4 @@
-"""Denials and events: logged at a limited rate, rolled up beyond it, and noticed when they look like probing."""
+"""Denials and events: logged at a limited rate, rolled up beyond it, noticed when they look like probing."""
 
 from datetime import timedelta
 
@@ -14,7 +14,8 @@ from exchange.incidents.denials import roll_up_denials
 from exchange.incidents.model import Denied
 from exchange.parts import Alarm
 from nodes.signed import read_statement
-from tests.exchange.trading import START, Alliance, Participant
+from tests.exchange.signers import Participant
+from tests.exchange.trading import START, Alliance
 
 
 @pytest.fixture
@@ -54,9 +55,7 @@ def test_probing_raises_one_signed_event(alliance: Alliance, prober: Participant
     assert alliance.parts.mailbox.heads.events == 1
 
 
-def test_prober_is_reported_again_after_the_cool_down(
-    alliance: Alliance, prober: Participant
-) -> None:
+def test_prober_is_reported_again_after_the_cool_down(alliance: Alliance, prober: Participant) -> None:
     """After ten minutes the same pattern is a new event with the next number."""
     for _ in range(2):
         for name in ("air-1", "air-2", "air-3"):
@@ -66,9 +65,7 @@ def test_prober_is_reported_again_after_the_cool_down(
     assert [event.number for event in _events(alliance)] == [1, 2]
 
 
-def test_denials_beyond_the_limit_are_counted_and_rolled_up(
-    alliance: Alliance, prober: Participant
-) -> None:
+def test_denials_beyond_the_limit_are_counted_and_rolled_up(alliance: Alliance, prober: Participant) -> None:
     """Thirty denials a minute have an entry; the others are answered 429 and share one entry per window."""
     answers = [_deny(alliance, prober, "air-1") for _ in range(33)]
     assert answers == [Refused] * 30 + [model.TooManyDenials] * 3

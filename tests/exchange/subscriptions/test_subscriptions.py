@@ -6,7 +6,8 @@ from contracts.messages import SubscriptionRequest
 from exchange.agreements import flow as agreements
 from exchange.agreements.model import AgreementUnknown
 from exchange.subscriptions import flow, model
-from tests.exchange.trading import Participant, Trade
+from tests.exchange.signers import Participant
+from tests.exchange.trading import Trade
 
 
 def _subscribe(trade: Trade, node: Participant) -> str:

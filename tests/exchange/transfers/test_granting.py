@@ -1,5 +1,6 @@
 """Granting: the log first, then the answer (docs/design.md section 5, steps 1 to 4)."""
 
+import asyncio
 import base64
 from dataclasses import replace
 from datetime import timedelta
@@ -30,15 +31,8 @@ from exchange.subscriptions.model import SubscriptionUnknown
 from exchange.transfers import flow, model, store
 from nodes.granted import grant_fields
 from nodes.signed import read_statement, sign_statement
-from tests.exchange.trading import (
-    CONTRACT,
-    Alliance,
-    Meddler,
-    Trade,
-    codes,
-    grant_of,
-    with_policy,
-)
+from tests.exchange.meddling import Meddler, codes, once, with_policy
+from tests.exchange.trading import CONTRACT, Alliance, Trade, grant_of
 
 
 def test_grant_is_logged_before_it_is_answered(trade: Trade) -> None:
@@ -57,7 +51,7 @@ def test_grant_is_logged_before_it_is_answered(trade: Trade) -> None:
 
 
 def test_entry_says_what_the_grant_says(trade: Trade) -> None:
-    """The grant is signed with the statement key, and its entry equals it field by field; evidence opens ev."""
+    """The grant is signed with the statement key, its entry equals it field by field, evidence opens ev."""
     alliance = trade.alliance
 
     logged = alliance.request(trade.consumer, trade.subscription)
@@ -67,9 +61,7 @@ def test_entry_says_what_the_grant_says(trade: Trade) -> None:
     fields = parse_entry(base64.b64decode(logged.leaf)).fields
     assert dict(fields) == {**grant_fields(grant), "prev": None}
     assert grant.consumer_key == trade.consumer.key.public.text
-    assert grant.expires_at - grant.issued_at == timedelta(
-        seconds=alliance.parts.settings.grant_ttl_seconds
-    )
+    assert grant.expires_at - grant.issued_at == timedelta(seconds=alliance.parts.settings.grant_ttl_seconds)
     with alliance.parts.database.read() as session:
         assert reveal(session, str(fields["ev"])) == (bytes.fromhex(grant.salt), grant.canonical())
 
@@ -132,9 +124,7 @@ def test_grant_carries_the_obligations(alliance: Alliance) -> None:
     provider, consumer = alliance.join(), alliance.join()
     hidden = "humidity"
     seen = [field.name for field in CONTRACT.fields if field.name != hidden]
-    alliance.declare(
-        provider, purpose_fields=[PurposeFields(purpose="joint-control", fields=seen)]
-    )
+    alliance.declare(provider, purpose_fields=[PurposeFields(purpose="joint-control", fields=seen)])
     alliance.publish(provider)
     subscription = alliance.agreed(consumer).subscription
 
@@ -154,9 +144,7 @@ def test_unknown_subscription_or_release(trade: Trade) -> None:
 
 def _end(trade: Trade) -> None:
     alliance = trade.alliance
-    alliance.run(
-        agreements.end_agreement(alliance.parts, trade.provider.caller, trade.agreement, "enough")
-    )
+    alliance.run(agreements.end_agreement(alliance.parts, trade.provider.caller, trade.agreement, "enough"))
 
 
 def _expire(trade: Trade) -> None:
@@ -210,12 +198,9 @@ def test_no_grant_on_facts_that_changed(trade: Trade) -> None:
     agreement, provider = trade.agreement, trade.provider.id
 
     def end() -> None:
-        alliance.parts.log.commit_blocking(
-            lambda unit: agreements._end(provider, agreement, "enough", unit)
-        )
+        alliance.parts.log.commit_blocking(lambda unit: agreements._end(provider, agreement, "enough", unit))
 
-    once = iter([end])
-    meddler = Meddler(alliance.parts.policy, lambda: next(once, lambda: None)())
+    meddler = Meddler(alliance.parts.policy, once(end))
     alliance.parts = with_policy(alliance.parts, meddler)
 
     with pytest.raises(Refused):
@@ -263,8 +248,6 @@ def test_state_is_shown_to_both_sides_only(trade: Trade) -> None:
 
 def test_requests_at_once_get_one_grant(trade: Trade) -> None:
     """Two requests for one release that arrive together share one grant and one number."""
-    import asyncio
-
     alliance = trade.alliance
     request = TransferRequest(subscription=trade.subscription, release=1)
 

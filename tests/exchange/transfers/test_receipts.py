@@ -19,7 +19,9 @@ from exchange.subscriptions import flow as subscriptions
 from exchange.transfers import model, receipts, store
 from exchange.transfers.expiry import expire_grants
 from nodes.signed import peek_statement
-from tests.exchange.trading import Participant, Trade, codes, grant_of
+from tests.exchange.meddling import codes
+from tests.exchange.signers import Participant
+from tests.exchange.trading import Trade, grant_of
 
 PROVIDER, CONSUMER = ReceiptRole.PROVIDER, ReceiptRole.CONSUMER
 
@@ -72,18 +74,14 @@ def test_receipts_may_come_again(trade: Trade, logged: LoggedGrant) -> None:
     assert len(alliance.entries(EntryKind.DONE)) == 1
 
 
-def test_newer_provider_receipt_over_the_same_view_closes(
-    trade: Trade, logged: LoggedGrant
-) -> None:
+def test_newer_provider_receipt_over_the_same_view_closes(trade: Trade, logged: LoggedGrant) -> None:
     """The provider's receipt that comes with the consumer's is the one that ``done`` names."""
     alliance = trade.alliance
     alliance.deliver(trade.provider, logged, alliance.receipt(trade.provider, PROVIDER, logged))
     alliance.clock.advance(1)
     newer = alliance.receipt(trade.provider, PROVIDER, logged)
 
-    alliance.deliver(
-        trade.consumer, logged, newer, alliance.receipt(trade.consumer, CONSUMER, logged)
-    )
+    alliance.deliver(trade.consumer, logged, newer, alliance.receipt(trade.consumer, CONSUMER, logged))
 
     assert alliance.entries(EntryKind.DONE)[0].fields["pr"] == peek_digest(newer)
 
@@ -95,13 +93,9 @@ def test_receipts_are_signed_by_the_two_sides(trade: Trade, logged: LoggedGrant)
     thief = Participant(trade.consumer.id, SigningKey.generate())
 
     with pytest.raises(SignatureInvalid):
-        alliance.deliver(
-            trade.consumer, logged, ours, alliance.receipt(thief, CONSUMER, logged)
-        )
+        alliance.deliver(trade.consumer, logged, ours, alliance.receipt(thief, CONSUMER, logged))
     with pytest.raises(SignatureInvalid):
-        alliance.deliver(
-            trade.consumer, logged, alliance.receipt(trade.consumer, PROVIDER, logged)
-        )
+        alliance.deliver(trade.consumer, logged, alliance.receipt(trade.consumer, PROVIDER, logged))
     assert alliance.entries(EntryKind.DONE) == []
 
 
@@ -116,9 +110,7 @@ def test_receipts_are_signed_by_the_two_sides(trade: Trade, logged: LoggedGrant)
         {"participant": "p-aaaaaaaaaaaa"},
     ],
 )
-def test_receipt_is_about_this_grant(
-    trade: Trade, logged: LoggedGrant, changes: dict[str, object]
-) -> None:
+def test_receipt_is_about_this_grant(trade: Trade, logged: LoggedGrant, changes: dict[str, object]) -> None:
     """A receipt for another role, grant, place, release, duty or party is refused."""
     role = CONSUMER if "role" in changes else PROVIDER
     rest = {name: value for name, value in changes.items() if name != "role"}
@@ -138,9 +130,7 @@ def test_strangers_hand_in_nothing(trade: Trade, logged: LoggedGrant) -> None:
         alliance.deliver(alliance.join(), logged, ours)
     with pytest.raises(Invalid):
         alliance.run(
-            receipts.deliver_receipts(
-                alliance.parts, trade.provider.caller, "g-aaaaaaaaaaaa", delivery
-            )
+            receipts.deliver_receipts(alliance.parts, trade.provider.caller, "g-aaaaaaaaaaaa", delivery)
         )
 
 
@@ -166,9 +156,7 @@ def test_contradicting_receipts_raise_an_event(
     assert alliance.entries(EntryKind.DONE) == []
 
 
-def test_provider_that_contradicts_itself_raises_an_event(
-    trade: Trade, logged: LoggedGrant
-) -> None:
+def test_provider_that_contradicts_itself_raises_an_event(trade: Trade, logged: LoggedGrant) -> None:
     """A second provider's receipt over another view is a contradiction too; the first one stands."""
     alliance = trade.alliance
     alliance.deliver(trade.provider, logged, alliance.receipt(trade.provider, PROVIDER, logged))
@@ -208,9 +196,7 @@ def test_missing_consumer_receipt_is_owed(trade: Trade, logged: LoggedGrant) -> 
 
     with pytest.raises(Refused):
         alliance.request(trade.consumer, trade.subscription, release=2)
-    late = alliance.deliver(
-        trade.consumer, logged, ours, alliance.receipt(trade.consumer, CONSUMER, logged)
-    )
+    late = alliance.deliver(trade.consumer, logged, ours, alliance.receipt(trade.consumer, CONSUMER, logged))
 
     (expired,) = alliance.entries(EntryKind.EXPIRE)
     (done,) = alliance.entries(EntryKind.DONE)
@@ -236,9 +222,7 @@ def test_provider_receipt_after_expiry_makes_a_debt(trade: Trade, logged: Logged
     _past(trade)
     alliance.run(expire_grants(alliance.parts))
 
-    state = alliance.deliver(
-        trade.provider, logged, alliance.receipt(trade.provider, PROVIDER, logged)
-    )
+    state = alliance.deliver(trade.provider, logged, alliance.receipt(trade.provider, PROVIDER, logged))
 
     assert state.state == "expired"
     with pytest.raises(Refused):

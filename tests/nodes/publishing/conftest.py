@@ -1,5 +1,5 @@
 """Two provinces and their exchange."""
 
-from tests.nodes.sharing import exchange, world
+from tests.nodes.sharing import exchange, joined, world
 
-__all__ = ["exchange", "world"]
+__all__ = ["exchange", "joined", "world"]

@@ -57,13 +57,17 @@ def test_a_purpose_names_only_fields_of_the_contract(world: World) -> None:
 def test_a_record_that_did_not_arrive_is_sent_again_byte_for_byte(world: World) -> None:
     """A crash between signing and sending leaves one record, not two."""
     register_contract(world.provider, CONTRACT)
-    world.exchange.down = True
-    with pytest.raises(ExchangeSilent):
-        declare_dataset(world.provider, declaration())
+
+    def crash(_record: str) -> None:
+        raise ExchangeSilent("the record was lost")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.provider.broker, "register_dataset", crash)
+        with pytest.raises(ExchangeSilent):
+            declare_dataset(world.provider, declaration())
     with world.provider.database.read() as session:
         signed = session.exec(select(DatasetRow.envelope)).one()
 
-    world.exchange.down = False
     world.clock.advance(30)
     declare_dataset(world.provider, declaration())
 

@@ -1,4 +1,4 @@
-"""Publishing: good rows become an immutable artifact, bad rows go to quarantine, and nothing is lost or doubled."""
+"""Publishing: good rows become an immutable artifact, bad rows go to quarantine, and none is lost."""
 
 import math
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.errors import Conflict
 from contracts.messages import Manifest
 from nodes.broker import ExchangeSilent
 from nodes.exclusive import Busy, exclusively
@@ -34,7 +35,7 @@ def mixed(good: int, bad: int) -> list[dict[str, object]]:
 
 
 def test_every_row_is_published_or_quarantined(world: World) -> None:
-    """read = published + quarantined, and the artifact holds exactly the good rows."""
+    """Read is published plus quarantined, and the artifact holds exactly the good rows."""
     world.declare()
 
     done = world.publish(mixed(30, 5))
@@ -187,9 +188,11 @@ def test_a_release_that_the_exchange_refuses_frees_its_number(world: World) -> N
     world.publish(rows(3))
     stored = feed[DATASET]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.provider.broker, "releases", lambda dataset, since: world.exchange._feed(dataset, 0))
+        patch.setattr(
+            world.provider.broker, "releases", lambda dataset, **_: world.exchange._feed(dataset, 0)
+        )
         feed[DATASET] = [*stored, stored[0].model_copy(update={"number": 1})]
-        with pytest.raises(Exception, match="another number is next"):
+        with pytest.raises(Conflict, match="another number is next"):
             world.publish(rows(3, first=90), "third.ndjson")
     feed[DATASET] = stored
 
@@ -265,7 +268,10 @@ def test_whatever_a_column_holds_no_row_is_lost(world: World, tmp_path: Path, va
     """Any mix of values splits into published and quarantined rows without a remainder."""
     if not (world.provider.home.artifacts / f".{DATASET}.lock").exists():
         world.declare()
-    records = [*rows(1), *({**row, "ph": value} for row, value in zip(rows(8, first=2), values, strict=False))]
+    records = [
+        *rows(1),
+        *({**row, "ph": value} for row, value in zip(rows(8, first=2), values, strict=False)),
+    ]
 
     counts = world.publish(records, "any.ndjson").counts
 
