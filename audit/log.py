@@ -56,7 +56,7 @@ class LogDamaged(Corrupt):
 class LogForked(Corrupt):
     """Someone else wrote to this log while it was open."""
 
-    code = "log-forked"
+    code = "log-overwritten"
     title_zh = "日志在运行期间被他人写入"
 
 
@@ -138,7 +138,7 @@ class Log(LogReader):
         self._lock.acquire()
         try:
             self._reload()
-        except BaseException:
+        except BaseException:  # whatever stops the start gives the lock back
             self._lock.release()
             raise
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)

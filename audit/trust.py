@@ -39,7 +39,7 @@ class TrustRootMissing(Undecidable):
 class UnknownParticipant(Undecidable):
     """The trust root does not name this participant."""
 
-    code = "unknown-participant"
+    code = "not-in-trust-root"
     title_zh = "信任根中没有该参与方"
     next_zh = "获取较新的信任根文件后重试。"
     next_en = "Get a newer trust root and try again."

@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 NEW, SENT, STUCK = "new", "sent", "stuck"
 BATCH_ROWS = 64
 PAUSE_MS = 500
-QUICK_ATTEMPTS = 20  # about ten seconds at the usual pace, then ever slower
+QUICK_ATTEMPTS = 20  # about ten seconds at the usual pace, then ever slower; a refusal slows down at once
 MAX_PAUSE_MS = 60_000
 NOT_WITNESSED = "not-yet-witnessed"
 
@@ -119,8 +119,10 @@ def _step(node: Node, row: OutboxRow) -> bool:
         if isinstance(error, Conflict) and error.code == NOT_WITNESSED:
             _later(node, row, SENT, NOT_WITNESSED)
             return False
-        log.warning("receipt_stuck", grant=row.grant_id, role=row.role, code=error.code)
-        _later(node, row, STUCK, f"{error.code}: {error.detail}")
+        reason = f"{error.code}: {error.detail}"
+        if row.reason != reason:
+            log.warning("receipt_stuck", grant=row.grant_id, role=row.role, code=error.code)
+        _later(node, row, STUCK, reason)
         return False
     return True
 
@@ -236,12 +238,13 @@ def _copy_proof(place: Path, proof: bytes) -> None:
 
 
 def _later(node: Node, row: OutboxRow, state: str, reason: str | None) -> None:
-    """Keep the row and come back, at first quickly, then with a doubling pause of at most a minute."""
-    beyond = max(0, row.attempts - QUICK_ATTEMPTS)
-    pause = MAX_PAUSE_MS if state == STUCK else min(MAX_PAUSE_MS, PAUSE_MS * 2 ** min(beyond, 10))
+    """Keep the row and come back: while all is well quickly for a while, then after a doubling pause."""
+    attempts = row.attempts + 1 if row.state == state else 1
+    doublings = attempts - 1 if state == STUCK else max(0, attempts - QUICK_ATTEMPTS)
+    pause = min(MAX_PAUSE_MS, PAUSE_MS * 2 ** min(doublings, 10))
     with node.database.transaction() as session:
         kept = session.get(OutboxRow, (row.grant_id, row.role))
         if kept is not None:
-            kept.state, kept.reason, kept.attempts = state, reason, row.attempts + 1
+            kept.state, kept.reason, kept.attempts = state, reason, attempts
             kept.next_at = epoch_ms(node.clock.now()) + pause
             session.add(kept)

@@ -106,7 +106,7 @@ class EmbeddedEngine:
             answer: str = engine.eval_rule_as_json(ENTRY_POINT)
         except RuntimeError as error:
             raise Undecided("pdp:error") from error
-        except BaseException as error:
+        except BaseException as error:  # a Rust panic derives from it; anything else flies on
             if not is_panic(error):
                 raise
             _ENGINES.drop(self.digest)
@@ -125,7 +125,7 @@ def open_embedded(folder: str) -> EmbeddedEngine:
         _probe(bundle)
     except (RuntimeError, ValueError) as error:
         raise OutsideProfile(f"the policies do not load: {_first_lines(error)}") from error
-    except BaseException as error:
+    except BaseException as error:  # as above
         if not is_panic(error):
             raise
         raise OutsideProfile("the policies crash the engine") from error

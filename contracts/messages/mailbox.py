@@ -64,7 +64,7 @@ class Challenge(Wire):
 
 
 class ChallengeAnswer(Statement):
-    """A witness's answer to a challenge, signed by the node key; ``root`` in base64, empty where size is 0."""
+    """A witness's answer to a challenge, signed by the node key; ``root`` is base64, empty at size 0."""
 
     payload_type: ClassVar[str] = "application/vnd.headwaters.witness-state.v1+json"
 

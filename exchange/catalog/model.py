@@ -88,7 +88,7 @@ class CountsDisagree(Invalid):
 class FieldUnknown(Invalid):
     """The record names a field that its contract does not have."""
 
-    code = "field-unknown"
+    code = "record-field-unknown"
     title_zh = "登记中的字段不在契约内"
 
 

@@ -6,7 +6,7 @@ and the command line for joining, verifying, walking and exporting the log.
 
 import signal
 import tempfile
-import threading
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -112,7 +112,8 @@ def _stay_up(console: Console, alliance: Alliance) -> None:
         f"\n联盟正在运行,打开 {alliance.exchange.address} 查看;按 Ctrl-C 停止。  "
         "[dim]the alliance is up; open the address, stop with Ctrl-C[/dim]"
     )
-    threading.Event().wait()
+    while True:
+        time.sleep(3600)
 
 
 def _empty_home(home: Path | None) -> Path:

@@ -1,7 +1,7 @@
-"""The log without its process: walked and exported from the exchange's home, or walked in an exported folder.
+"""The log without its process: walked and exported from the exchange's home, or walked as exported.
 
-The home's own keys say what the log signed. An exported folder is walked under the keys of a trust root; where
-none is named, under its own ``policy`` file, and the report says so: the folder then only agrees with itself.
+The home's own keys say what the log signed. An exported folder is walked under the keys of a trust root;
+where none is named, under its own ``policy`` file, and the report says so: it then only agrees with itself.
 """
 
 from collections.abc import Callable, Iterator

@@ -105,7 +105,16 @@ class Evidence:
 
 def statements() -> Statements:
     """Give the statements of a transfer in which one column was redacted."""
-    record = DatasetRecord(
+    record, manifest = _record(), _manifest()
+    agreement = _agreement(record)
+    grant = _grant(record, manifest, agreement)
+    given = _receipt(grant)
+    taken = given.model_copy(update={"role": ReceiptRole.CONSUMER, "participant": CONSUMER_ID})
+    return Statements(manifest, record, agreement, grant, given, taken)
+
+
+def _record() -> DatasetRecord:
+    return DatasetRecord(
         dataset="air-quality",
         provider=PROVIDER_ID,
         number=1,
@@ -122,8 +131,11 @@ def statements() -> Statements:
         update_frequency="hourly",
         at=NOW,
     )
+
+
+def _manifest() -> Manifest:
     whole = content(b"before the view")
-    manifest = Manifest(
+    return Manifest(
         dataset="air-quality",
         provider=PROVIDER_ID,
         number=3,
@@ -139,7 +151,10 @@ def statements() -> Statements:
         source=SourceNote(file_name="a.csv", sha256=digest("source"), place="甲省", synthetic=False),
         at=NOW,
     )
-    agreement = Agreement(
+
+
+def _agreement(record: DatasetRecord) -> Agreement:
+    return Agreement(
         agreement="a-abcdefghijkm",
         application=digest("application"),
         provider=PROVIDER_ID,
@@ -151,7 +166,10 @@ def statements() -> Statements:
         not_before=NOW - timedelta(days=1),
         expires_at=NOW + timedelta(days=30),
     )
-    grant = Grant(
+
+
+def _grant(record: DatasetRecord, manifest: Manifest, agreement: Agreement) -> Grant:
+    return Grant(
         grant="g-abcdefghijkm",
         subscription="s-abcdefghijkm",
         seq=1,
@@ -172,8 +190,11 @@ def statements() -> Statements:
         issued_at=NOW,
         expires_at=NOW + timedelta(minutes=10),
     )
+
+
+def _receipt(grant: Grant) -> Receipt:
     view = content()
-    given = Receipt(
+    return Receipt(
         role=ReceiptRole.PROVIDER,
         grant=grant.grant,
         grant_index=2,
@@ -188,8 +209,6 @@ def statements() -> Statements:
         content_salt=CONTENT_SALT.hex(),
         at=NOW,
     )
-    taken = given.model_copy(update={"role": ReceiptRole.CONSUMER, "participant": CONSUMER_ID})
-    return Statements(manifest, record, agreement, grant, given, taken)
 
 
 def signed_by_their_owners(told: Statements) -> dict[str, Envelope]:

@@ -127,6 +127,21 @@ async def test_enough_answers_unseal(restart: Restart) -> None:
     assert ready.status_code == 200
 
 
+async def test_below_the_quorum_one_witness_is_still_asked(restart: Restart) -> None:
+    """With fewer witnesses than the quorum one answer is needed, so an early backup is not believed blindly."""
+    restarted = await restart()
+    parts = restarted.exchange.parts
+    young = replace(parts, settings=parts.settings.model_copy(update={"quorum": 5}))
+    opening = Opening(young)
+    await opening.round()
+    unasked = parts.log.sealed
+    async with Serving(restarted.witnesses[0]):
+        await opening.round()
+
+    assert unasked is True
+    assert parts.log.sealed is False
+
+
 async def test_what_was_published_is_remembered(restart: Restart) -> None:
     """A restarted exchange knows its witnessed size and serves the cosigned checkpoint while sealed."""
     restarted = await restart()

@@ -10,6 +10,7 @@ from sqlmodel import select
 from audit.merkle import leaf_hash
 from audit.trust import TrustRoot
 from audit.verify import verify_transfer
+from contracts.clock import parse_rfc3339
 from nodes.broker import ExchangeSilent
 from nodes.exclusive import exclusively
 from nodes.node import Node
@@ -167,8 +168,23 @@ def test_a_refused_receipt_is_kept_with_the_reason(world: World) -> None:
     assert only(world.consumer)["attempts"] == 1
 
     world.exchange.refuse_receipts = False
-    world.clock.advance(61)
+    world.clock.advance(1)
     assert settle(world, world.consumer) == 1
+
+
+def test_a_refusal_that_goes_on_is_asked_for_ever_more_rarely(world: World) -> None:
+    """The first retry comes soon, for a suspension may be over; later ones come once a minute."""
+    received(world)
+    world.exchange.refuse_receipts = True
+    pauses = []
+    for _ in range(9):
+        tick(world.consumer)
+        row = only(world.consumer)
+        pause = (parse_rfc3339(row["next_at"]) - world.clock.now()).total_seconds()
+        pauses.append(pause)
+        world.clock.advance(pause)
+
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_an_unknown_grant_is_kept_with_the_reason(world: World) -> None:
