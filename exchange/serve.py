@@ -19,7 +19,6 @@ from contracts.errors import Unavailable
 from exchange.app import create_app
 from exchange.parts import Parts, build_parts
 from exchange.settings import Settings, SettingsInvalid, load_settings
-from exchange.telemetry import configure_logging
 from exchange.wiring import HOOKS
 from nodes.addresses import PlainHttpRefused, is_loopback
 from nodes.home import write_private
@@ -46,7 +45,6 @@ def run(home: Path, listen: str | None = None) -> None:
     settings = load_settings(home, **({"listen": listen} if listen else {}))
     check_listen(settings)
     with _bind(settings) as listener:
-        configure_logging()
         port = listener.getsockname()[1]
         settings = settings.model_copy(update={"listen": f"{_bracketed(settings.listen_host)}:{port}"})
         parts = build_parts(settings, HOOKS)

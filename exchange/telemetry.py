@@ -4,9 +4,7 @@ Log lines are facts with fields and carry no personal data, no row and no secret
 ``Telemetry``, so two exchanges in one process do not share counters.
 """
 
-import logging
 import re
-import sys
 import time
 
 import structlog
@@ -96,28 +94,6 @@ class RequestTelemetry:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
-
-
-def configure_logging() -> None:
-    """Write structlog and the standard library's warnings as JSON lines on stderr; for a process's start."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format='{"at":"%(asctime)s","level":"%(levelname)s","logger":"%(name)s"}',
-        force=True,
-    )
 
 
 def _request_id(scope: Scope) -> str:

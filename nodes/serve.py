@@ -89,7 +89,6 @@ def run(path: Path, listen: str = f"{LOCAL_HOST}:0") -> None:
     """
     home = NodeHome(path)
     home.read_identity()
-    _log_to_stderr()
     lock = home.lock()
     try:
         listeners = bind(home, listen)
@@ -183,19 +182,6 @@ async def _send_outbox(node: Node, stop: asyncio.Event) -> None:
             trouble = error.code
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), OUTBOX_SECONDS)
-
-
-def _log_to_stderr() -> None:
-    """Write events as JSON lines on standard error; standard output is for the one line that says ready."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
 
 
 def _announce(node: Node, listeners: list[Listener]) -> None:

@@ -25,8 +25,11 @@ class NotReachable(Unavailable):
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
-    from exchange.cli.app import app  # noqa: PLC0415  # --version and errors stay fast
+    from exchange.cli.app import app  # noqa: PLC0415  # importing the package costs nothing
     from exchange.cli.output import fail  # noqa: PLC0415
+    from nodes.telemetry import configure_logging  # noqa: PLC0415
+
+    configure_logging()
 
     as_json = "--json" in sys.argv
     try:

@@ -128,7 +128,7 @@ async def test_enough_answers_unseal(restart: Restart) -> None:
 
 
 async def test_below_the_quorum_one_witness_is_still_asked(restart: Restart) -> None:
-    """With fewer witnesses than the quorum one answer is needed, so an early backup is not believed blindly."""
+    """With fewer witnesses than the quorum one answer is needed, so no early backup is believed blindly."""
     restarted = await restart()
     parts = restarted.exchange.parts
     young = replace(parts, settings=parts.settings.model_copy(update={"quorum": 5}))

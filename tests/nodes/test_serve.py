@@ -21,9 +21,7 @@ from nodes.home import AlreadyServing, NodeHome, NotJoined
 from nodes.serve import AddressInUse, bind, run
 from tests.nodes.conftest import JoinNode
 
-PROGRAM = (
-    "import sys; from pathlib import Path; from nodes.serve import run; run(Path(sys.argv[1]), sys.argv[2])"
-)
+COMMAND = [sys.executable, "-W", "error", "-m", "exchange.cli", "node", "serve"]
 ANYWHERE = "0.0.0.0:0"  # served with TLS or refused, which is the point
 
 
@@ -35,7 +33,7 @@ def test_a_node_serves_without_its_exchange_and_ends_in_time(
     home = NodeHome(join_node())
     _make_certificate(home)
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(home.path), listen],
+        [*COMMAND, "--home", str(home.path), "--listen", listen],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

@@ -1,4 +1,4 @@
-"""Killing each process again and again in the middle of its work loses nothing and releases nothing unlogged."""
+"""Processes are killed again and again in the middle of their work: nothing is lost, nothing leaves unlogged."""
 
 import json
 import os
@@ -28,10 +28,11 @@ from tests.story.killing import Killing, Told, checkpoints_kept_by
 from tests.story.recorder import find_grant
 from tests.story.small_alliance import DATASET, SmallAlliance, small_alliance
 
-# Taken away, because the exchange refuses to start under a HEADWATERS_ variable that is no setting of its own.
+# Taken away, because the exchange does not start under a HEADWATERS_ variable that is no setting of its own.
 ROUNDS = int(os.environ.pop("HEADWATERS_KILL_ROUNDS", "24"))
 SEED = 20261
 SAMPLE = 3
+GRANTS = "SELECT grant_id FROM received"
 pytestmark = [
     pytest.mark.story,
     pytest.mark.xdist_group("story"),
@@ -113,7 +114,7 @@ def test_every_process_was_killed_while_it_worked(after: Aftermath) -> None:
 
 
 def test_no_byte_left_before_its_grant_was_durable(after: Aftermath) -> None:
-    """Each delivery that an outsider saw had its grant on disk, under a signed checkpoint, before it began."""
+    """Each delivery that was seen had its grant on disk, under a signed checkpoint, before it began."""
     seen = after.small.recorder.released()
 
     assert len(seen) > 10
@@ -127,9 +128,6 @@ def test_the_recorder_can_tell_a_missing_grant(after: Aftermath) -> None:
 
     assert find_grant(after.database, after.log_vkey, real) is not None
     assert find_grant(after.database, after.log_vkey, "g-aaaaaaaaaaaa") is None
-
-
-GRANTS = "SELECT grant_id FROM received"
 
 
 def test_every_release_arrived_exactly_once_and_whole(after: Aftermath) -> None:
@@ -190,7 +188,7 @@ def test_the_command_line_accepts_a_sample(after: Aftermath) -> None:
 
 
 def test_the_log_walks_clean_against_every_checkpoint_that_anyone_kept(after: Aftermath) -> None:
-    """The walk meets every checkpoint that was published or kept by a node, and each is of this one history."""
+    """Every checkpoint that was published, or kept by a node, is of the one history that is walked."""
     told = after.told.checkpoints
     database = open_database(f"sqlite:///{after.database}")
     try:
@@ -221,7 +219,7 @@ def test_fsck_agrees_with_what_each_node_saw_last(after: Aftermath, tmp_path: Pa
 
 
 def test_each_subscription_is_one_chain_without_gaps(after: Aftermath) -> None:
-    """Grants are numbered 1, 2, 3 …, and each grant and closing names the entry before it by its leaf hash."""
+    """Grants are numbered without gaps, and each grant and closing names the leaf hash of the entry before."""
     chain = [(parse_entry(leaf), leaf) for leaf in after.leaves()]
     chain = [(entry, leaf) for entry, leaf in chain if "seq" in entry.fields]
     granted = [entry.fields["seq"] for entry, _ in chain if entry.kind is EntryKind.GRANT]
