@@ -63,7 +63,7 @@ def transfer_question(
     """Ask whether this consumer may receive this release now; raises as ``ground_of`` does."""
     ground = ground_of(session, consumer, request)
     terms = ground.terms.statement
-    usage = store.usage_of(session, request.subscription, now)
+    usage = store.usage_of(session, request.subscription, request.release, now)
     return Question(
         action="transfer",
         now_ms=epoch_ms(now),

@@ -56,8 +56,12 @@ def open_transfer(session: Session, subscription: str, release: int, now: dateti
     return session.exec(query).first()
 
 
-def usage_of(session: Session, subscription: str, now: datetime) -> Usage:
-    """Count a subscription's open grants, and its expired ones that lack only the consumer's receipt."""
+def usage_of(session: Session, subscription: str, release: int, now: datetime) -> Usage:
+    """Count a subscription's open grants, and its expired ones that lack only the consumer's receipt.
+
+    A release that was received in the end owes nothing, and the debt of ``release`` itself does not count: a
+    consumer whose download broke off settles it by receiving that release again.
+    """
     here = col(TransferRow.subscription) == subscription
     open_grants = session.exec(
         select(func.count())
@@ -70,6 +74,10 @@ def usage_of(session: Session, subscription: str, now: datetime) -> Usage:
         .select_from(TransferRow)
         .where(
             here,
+            col(TransferRow.release) != release,
+            col(TransferRow.release).not_in(
+                select(TransferRow.release).where(here, col(TransferRow.state) == State.DONE.value)
+            ),
             col(TransferRow.provider_receipt).is_not(None),
             col(TransferRow.consumer_receipt).is_(None),
             or_(

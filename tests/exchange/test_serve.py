@@ -22,14 +22,14 @@ from exchange.serve import AddressTaken, run
 from nodes.registration import parse_invite
 from tests.exchange.provinces import ORIGIN, SICHUAN
 
-RUN = "import pathlib, sys; from exchange import serve; serve.run(pathlib.Path(sys.argv[1]), sys.argv[2])"
+SERVE = [sys.executable, "-m", "exchange.cli", "exchange", "serve"]
 
 
 @contextmanager
 def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Serve a home in a process of its own on a free port; give the process and its address."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(home), "127.0.0.1:0"],
+        [*SERVE, "--home", str(home), "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -79,15 +79,15 @@ class Recorder:
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.deliveries: list[Delivery] = []
         self.pace: int | None = None
+        self.database = Path()
         self._closing = threading.Event()
         self._upstream = 0
-        self._database = Path()
         self._log_vkey = ""
         self._acceptor: threading.Thread | None = None
 
     def begin(self, *, upstream: int, database: Path, log_vkey: str) -> None:
         """Start to pass connections on to the provider's own port."""
-        self._upstream, self._database, self._log_vkey = upstream, database, log_vkey
+        self._upstream, self.database, self._log_vkey = upstream, database, log_vkey
         self._acceptor = threading.Thread(target=self._accept, name="recorder", daemon=True)
         self._acceptor.start()
 
@@ -125,7 +125,7 @@ class Recorder:
                         return
 
     def _look_up(self, grant: str) -> Durable | None:
-        return find_grant(self._database, self._log_vkey, grant)
+        return find_grant(self.database, self._log_vkey, grant)
 
     def _pass_answer(
         self, data: re.Match[bytes] | None, durable: Durable | None, answers: BinaryIO, client: socket.socket

@@ -120,6 +120,13 @@ class SmallAlliance:
         body = {} if reason is None else {"reason": reason}
         self.alliance.operator("administrator").post(f"/operator/members/{participant}/{act}", body)
 
+    def move_exchange(self, home: Path) -> None:
+        """Serve another home of the exchange at the same address; the process before must have stopped."""
+        self.alliance.exchange_home = home
+        self.alliance.exchange = self.alliance.exchange_process(home)
+        self.recorder.database = home / "exchange.db"
+        self.alliance.exchange.start()
+
     def ask_exchange(self, path: str) -> httpx.Response:
         """Read an open page of the exchange."""
         return httpx.get(self.alliance.exchange.address + path, trust_env=False, timeout=20)

@@ -1,4 +1,4 @@
-"""Processes are killed again and again in the middle of their work: nothing is lost, nothing leaves unlogged."""
+"""Processes are killed again and again at their work: nothing is lost, and nothing leaves unlogged."""
 
 import json
 import os
@@ -219,7 +219,7 @@ def test_fsck_agrees_with_what_each_node_saw_last(after: Aftermath, tmp_path: Pa
 
 
 def test_each_subscription_is_one_chain_without_gaps(after: Aftermath) -> None:
-    """Grants are numbered without gaps, and each grant and closing names the leaf hash of the entry before."""
+    """Grants are numbered without gaps; each grant and closing names the leaf hash of the entry before."""
     chain = [(parse_entry(leaf), leaf) for leaf in after.leaves()]
     chain = [(entry, leaf) for entry, leaf in chain if "seq" in entry.fields]
     granted = [entry.fields["seq"] for entry, _ in chain if entry.kind is EntryKind.GRANT]

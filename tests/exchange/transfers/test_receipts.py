@@ -226,7 +226,25 @@ def test_provider_receipt_after_expiry_makes_a_debt(trade: Trade, logged: Logged
 
     assert state.state == "expired"
     with pytest.raises(Refused):
-        alliance.request(trade.consumer, trade.subscription)
+        alliance.request(trade.consumer, trade.subscription, release=2)
+
+
+def test_a_broken_delivery_is_made_good_by_receiving_again(trade: Trade, logged: LoggedGrant) -> None:
+    """The release whose receipt is owed may be asked for again, and its closing settles the debt."""
+    alliance = trade.alliance
+    alliance.deliver(trade.provider, logged, alliance.receipt(trade.provider, PROVIDER, logged))
+    _past(trade)
+    alliance.run(expire_grants(alliance.parts))
+
+    again = alliance.request(trade.consumer, trade.subscription)
+    receipts = [
+        alliance.receipt(*who, again) for who in ((trade.provider, PROVIDER), (trade.consumer, CONSUMER))
+    ]
+    state = alliance.deliver(trade.consumer, again, *receipts)
+
+    assert state.state == "done"
+    assert grant_of(again).seq == 2
+    assert grant_of(alliance.request(trade.consumer, trade.subscription, release=2)).seq == 3
 
 
 def test_totals_count_every_state(trade: Trade, logged: LoggedGrant) -> None:
