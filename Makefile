@@ -42,4 +42,5 @@ clean:
 	@$(PYTHON) -m venv .venv >&2
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .ci/requirements.txt >&2
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@$(BIN)/python -m compileall -q contracts audit policies nodes exchange >&2
 	@touch $@

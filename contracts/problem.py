@@ -72,11 +72,13 @@ def error_from(status: int, body: bytes) -> HeadwatersError:
     if not isinstance(problem, dict) or "code" not in problem:
         return family(f"the other side answered {status} without a problem document")
     facts = problem.get("facts")
-    error = family(str(problem.get("detail", "")), **(facts if isinstance(facts, dict) else {}))
+    error = family(str(problem.get("detail", "")))
     step = problem.get("next")
     texts = step if isinstance(step, dict) else {}
     # Instance attributes shadow the class's: the far side's own words reach the person unchanged.
     vars(error).update(
+        # Not as keyword arguments: a hostile far side would name one that the constructor has.
+        facts=facts if isinstance(facts, dict) else {},
         code=str(problem["code"]),
         title_zh=str(problem.get("title_zh", error.title_zh)),
         next_zh=str(texts.get("zh", error.next_zh)),

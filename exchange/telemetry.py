@@ -17,6 +17,7 @@ REQUEST_ID = "x-request-id"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 log = structlog.get_logger(__name__)
@@ -84,12 +85,14 @@ class RequestTelemetry:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's template, never the path: a path holds ids, and metrics must stay few.
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._telemetry.requests.labels(scope["method"], route, str(status)).inc()
+        # A method is whatever the caller writes, and every new label is kept for good.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._telemetry.requests.labels(method, route, str(status)).inc()
         if route != "/mailbox/poll":
             self._telemetry.seconds.labels(route).observe(seconds)
             log.info(
                 "request_done",
-                method=scope["method"],
+                method=method,
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 1),

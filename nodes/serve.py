@@ -37,6 +37,8 @@ OUTBOX_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
 INSIST_SECONDS = 1.8
 LOCAL_HOST = "127.0.0.1"
+# What the kernel may hold unsent of one answer: a revoked stream must not go on for megabytes.
+UNSENT_BYTES = 128 * 1024
 
 
 class AddressInUse(Unavailable):
@@ -214,6 +216,8 @@ def _bind(host: str, port: int, tls: tuple[Path, Path] | None) -> Listener:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # the connections that are accepted inherit it
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         bound.bind((host, port))
     except OSError as error:
         bound.close()

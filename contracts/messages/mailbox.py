@@ -8,6 +8,13 @@ from contracts.identifiers import Kind, parse_id
 from contracts.messages.wire import At, ParticipantId, Short, Statement, Wire
 
 
+# Visible ASCII only (RFC 9110 section 5): what a far side says is put into a real request or response.
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e\t]{0,8192}$")]
+Header = tuple[HeaderName, HeaderValue]
+Headers = Annotated[list[Header], Field(max_length=100)]
+
+
 class Heads(Wire):
     """The newest numbers a node knows; the exchange answers at once when it knows newer ones."""
 
@@ -28,7 +35,7 @@ class MailboxRequest(Wire):
     id: Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.MESSAGE))]
     method: Literal["GET", "POST"]
     target_uri: Short
-    headers: list[tuple[str, str]]
+    headers: Headers
     body: str
 
 
@@ -42,8 +49,8 @@ class PollAnswer(Wire):
 class MailboxAnswer(Wire):
     """How the node answered; ``body`` is base64 and is ciphertext where data moves."""
 
-    status: int
-    headers: list[tuple[str, str]]
+    status: Annotated[int, Field(ge=200, le=599)]
+    headers: Headers
     body: str
 
 
@@ -52,7 +59,7 @@ class RelayRequest(Wire):
 
     method: Literal["GET", "POST"]
     target_uri: Short
-    headers: list[tuple[str, str]]
+    headers: Headers
     body: str
 
 

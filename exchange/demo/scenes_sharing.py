@@ -17,6 +17,7 @@ from exchange.demo.stage import Stage, wait_for
 from exchange.demo.summary import Summary
 
 SHARED_DATASETS = 5
+CONSUMERS_AT_ONCE = 4
 PURPOSE = "regional-assessment"
 
 
@@ -82,7 +83,7 @@ def agree_and_pull(stage: Stage, alliance: Alliance, plan: Plan) -> list[Pulled]
     found = alliance.node(CENTRE.slug).get("/local/catalog", {"q": ""})
     stage.line(f"信息中心在目录中找到 {len(found['datasets'])} 个数据集", "the centre searches the catalogue")
     wanted = list(_open_pairs(plan))
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=CONSUMERS_AT_ONCE) as pool:
         pulled = list(pool.map(lambda pair: _take(stage, alliance, *pair), wanted))
     conditional = plan.first(Sharing.CONDITIONAL)
     consumer = next(p.slug for p in PROVINCES if p.slug != conditional.provider)

@@ -65,8 +65,11 @@ def _announce(stage: Stage, plan: Plan, data: Path | None) -> None:
             "no data folder: synthetic data from simulated stations",
             mark="!",
         )
+    by_reason: dict[str, list[str]] = {}
     for name, reason in plan.skipped:
-        stage.line(f"跳过 {name}", f"skipped: {reason}", mark="–")
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        stage.line(f"未采用 {', '.join(names)}", f"left out: {reason}", mark="–")
 
 
 def _join(stage: Stage, alliance: Alliance) -> None:

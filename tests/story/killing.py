@@ -21,7 +21,7 @@ from exchange.demo.stage import wait_for
 from tests.story.small_alliance import DATASET, SmallAlliance, readings
 
 AHEAD = 6  # releases that wait for the consumer, so that there is always something to pull
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.4
 CATCH_UP_SECONDS = 60.0
 
 

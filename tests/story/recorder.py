@@ -12,8 +12,8 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from audit.checkpoint import Checkpoint
 from audit.entry import EntryKind, parse_entry
@@ -128,7 +128,11 @@ class Recorder:
         return find_grant(self.database, self._log_vkey, grant)
 
     def _pass_answer(
-        self, data: re.Match[bytes] | None, durable: Durable | None, answers: BinaryIO, client: socket.socket
+        self,
+        data: re.Match[bytes] | None,
+        durable: Durable | None,
+        answers: BufferedReader,
+        client: socket.socket,
     ) -> bool:
         """Pass one answer on; say whether it came whole."""
         answer = _head(answers)
@@ -146,10 +150,10 @@ class Recorder:
                 delivery.is_over = True
 
     def _pass_body(
-        self, left: int, answers: BinaryIO, client: socket.socket, delivery: Delivery | None
+        self, left: int, answers: BufferedReader, client: socket.socket, delivery: Delivery | None
     ) -> bool:
         while left:
-            piece = answers.read1(min(left, PIECE_BYTES))  # type: ignore[attr-defined]  # makefile buffers
+            piece = answers.read1(min(left, PIECE_BYTES))
             if not piece or self._closing.is_set():
                 return False
             left -= len(piece)
@@ -162,7 +166,7 @@ class Recorder:
         return True
 
 
-def _head(stream: BinaryIO) -> bytes:
+def _head(stream: BufferedReader) -> bytes:
     """Read up to the empty line; nothing where the other side has closed before it."""
     lines = []
     while (line := stream.readline()) not in {b"", b"\r\n"}:

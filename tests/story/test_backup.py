@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import Unavailable
+from contracts.errors import Conflict, Unavailable
 from exchange.demo.processes import run
 from exchange.demo.stage import wait_for
 from tests.story.killing import checkpoints_kept_by
@@ -39,11 +39,14 @@ def test_an_old_backup_cannot_sign_and_the_newest_can(small: SmallAlliance) -> N
     _done(run("exchange", "restore", old, "--home", small.home / "from-old"))
     small.move_exchange(small.home / "from-old")
     wait_for("the refusal", lambda: _readiness(small) == (503, "log-behind-witnesses") or None)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as sealed:
+        small.administer(small.consumer_id, "suspend", "drill")
+    with pytest.raises(Conflict) as noticed:
         small.publish(readings(small.home / "input", 2))
     served = int(small.ask_exchange("/log/checkpoint").text.splitlines()[1])
     small.alliance.exchange.stop()
 
+    assert (sealed.value.code, noticed.value.code) == ("log-sealed", "exchange-forgot")
     assert size_then <= _walked_size(small.home / "from-old") < size_now
     assert served < size_now
     assert _fsck(small.home / "from-old", against=kept["provider"][0]) == 1
