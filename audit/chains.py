@@ -7,7 +7,7 @@ before it. A ``done`` that is marked late may follow an ``expire``.
 
 from dataclasses import dataclass, field
 
-from audit.entry import Entry, EntryKind
+from audit.entry import Entry, EntryKind, chain_digest
 from contracts.errors import Corrupt
 
 
@@ -48,7 +48,7 @@ class Chains:
                 self._close(entry)
             case _:
                 return
-        self._subscriptions[str(entry.fields["sub"])].last = "sha256:" + leaf_hash.hex()
+        self._subscriptions[str(entry.fields["sub"])].last = chain_digest(leaf_hash)
 
     @property
     def open_grants(self) -> int:

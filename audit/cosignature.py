@@ -15,7 +15,7 @@ from typing import Literal, Self
 
 from audit.checkpoint import MAX_SIZE, Checkpoint, CheckpointInvalid
 from audit.keys import PublicKey, Signer
-from audit.merkle import EMPTY_ROOT, HASH_SIZE, ProofInvalid, verify_consistency
+from audit.merkle import EMPTY_ROOT, HASH_SIZE, MAX_PATH_HASHES, ProofInvalid, verify_consistency
 from audit.note import (
     MAX_NOTE_BYTES,
     KeyType,
@@ -28,7 +28,6 @@ from audit.note import (
 )
 from contracts.errors import Invalid
 
-MAX_PROOF_HASHES = 63  # no tree of 2^63 leaves needs more
 MAX_REQUEST_BYTES = MAX_NOTE_BYTES + 4096
 SIZE_CONTENT_TYPE = "text/x.tlog.size"  # marks the 409 that names the size to start from
 
@@ -189,8 +188,8 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpointRequest:
     old = _OLD.fullmatch(first)
     if old is None or int(old[1]) > MAX_SIZE:
         raise AddCheckpointInvalid("the first line is not: old, a space, a size")
-    if len(proof) > MAX_PROOF_HASHES or any(len(value) != HASH_SIZE for value in proof):
-        raise AddCheckpointInvalid(f"a proof has at most {MAX_PROOF_HASHES} hashes of {HASH_SIZE} bytes")
+    if len(proof) > MAX_PATH_HASHES or any(len(value) != HASH_SIZE for value in proof):
+        raise AddCheckpointInvalid(f"a proof has at most {MAX_PATH_HASHES} hashes of {HASH_SIZE} bytes")
     if format_add_checkpoint(int(old[1]), proof, raw_note) != body:
         raise AddCheckpointInvalid("a hash is not the one base64 spelling of its bytes")
     return AddCheckpointRequest(int(old[1]), proof, note, claim)

@@ -60,11 +60,6 @@ class Envelope:
             }
         )
 
-    def signed_by(self, key: Signer) -> "Envelope":
-        """Give this envelope with one more signature over the same payload."""
-        raw = key.sign(pae(self.payload_type, self.payload))
-        return Envelope(self.payload_type, self.payload, (*self.signatures, (key.key_id, raw)))
-
     def payload_as(self, payload_type: str) -> bytes:
         """Give the payload; raise EnvelopeInvalid unless it is of ``payload_type``."""
         if self.payload_type != payload_type:

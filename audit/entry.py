@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import cast
 
 from audit.keys import PublicKey
-from audit.merkle import leaf_hash
 from audit.note import valid_name
 from contracts.canonical import Json, canonical_bytes, parse_canonical
 from contracts.errors import Invalid
@@ -105,9 +104,9 @@ def parse_entry(raw: bytes) -> Entry:
     return Entry(EntryKind(name), _EPOCH + cast(int, ms) * _MS, value)
 
 
-def chain_digest(raw: bytes) -> str:
-    """Name a leaf by its Merkle leaf hash, ``sha256:<hex>``: the ``prev`` of the entry that follows it."""
-    return "sha256:" + leaf_hash(raw).hex()
+def chain_digest(leaf_hash: bytes) -> str:
+    """Write a leaf hash as ``prev`` does in the entry that follows: ``sha256:<hex>``."""
+    return "sha256:" + leaf_hash.hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,12 @@ from contracts.errors import Conflict, Invalid, NotFound, Refused, Unauthenticat
 RAW_KEY_SIZE = 32
 MAX_KEY_FILE_BYTES = 16 * 1024  # an encrypted Ed25519 PEM has about 300 bytes; a larger suite's still fits
 
+_FIELD = 2**255 - 19
+# The y of the eight points of order 1, 2, 4 or 8 (edwards25519, RFC 8032 s5.1). For such a key anybody can
+# make a signature that holds for many messages, so it binds nobody to anything.
+_ORDER_8 = 0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_8, _FIELD - _ORDER_8})
+
 _HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _PrivateKey: TypeAlias = Ed25519PrivateKey | X25519PrivateKey
 
@@ -118,6 +124,9 @@ class PublicKey:
     def __post_init__(self) -> None:
         if len(self.raw) != RAW_KEY_SIZE:
             raise KeyInvalid(f"an Ed25519 public key has {RAW_KEY_SIZE} bytes, not {len(self.raw)}")
+        y = int.from_bytes(self.raw, "little") & (2**255 - 1)  # the top bit is the sign of x
+        if y >= _FIELD or y in _SMALL_ORDER:
+            raise KeyInvalid("the key is not canonical, or a point of small order that proves nothing")
 
     @classmethod
     def from_text(cls, text: str) -> Self:

@@ -134,12 +134,6 @@ def tile_loader(connection: Connection) -> TileLoader:
     return load
 
 
-def tile_places(connection: Connection) -> list[tuple[int, int]]:
-    """Name every stored tile as ``(level, n)``, in order."""
-    query = select(_TILE.c.level, _TILE.c.n).order_by(_TILE.c.level, _TILE.c.n)
-    return [(row[0], row[1]) for row in connection.execute(query)]
-
-
 def append(
     connection: Connection,
     rows: Iterable[EntryRow],

@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 from contracts.errors import Invalid
 
 HASH_SIZE = 32
+MAX_PATH_HASHES = 63  # no tree of 2^63 leaves needs more
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 HashReader: TypeAlias = Callable[[int, int], bytes]

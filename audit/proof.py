@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from audit.checkpoint import MAX_SIZE, Checkpoint
-from audit.merkle import HASH_SIZE, verify_inclusion
+from audit.merkle import HASH_SIZE, MAX_PATH_HASHES, verify_inclusion
 from audit.note import MAX_NOTE_BYTES
 from contracts.errors import Invalid
 
-MAX_PATH_HASHES = 63  # no tree of 2^63 leaves needs more
 MAX_EXTRA_BYTES = 64 * 1024
 MAX_PROOF_BYTES = MAX_NOTE_BYTES + 2 * MAX_EXTRA_BYTES + 4096
 

@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from audit import log_store
 from audit.edge import RightEdge
-from audit.entry import Entry
+from audit.entry import Entry, chain_digest
 from audit.log_store import EntryRow
 from audit.merkle import leaf_hash
 from contracts.clock import epoch_ms
@@ -115,12 +115,12 @@ class Unit:
         """Name entry ``index``, an earlier one or one of this batch, as ``sha256:…``; raise NoSuchEntry."""
         offset = index - self._draft.base
         if offset < 0:
-            return "sha256:" + log_store.leaf_hash_at(self._draft.connection, index).hex()
+            return chain_digest(log_store.leaf_hash_at(self._draft.connection, index))
         earlier = self._draft.rows
         rows, place = (earlier, offset) if offset < len(earlier) else (self._rows, offset - len(earlier))
         if place >= len(rows):
             raise log_store.NoSuchEntry(f"the log has no entry {index}")
-        return "sha256:" + rows[place]["leaf_hash"].hex()
+        return chain_digest(rows[place]["leaf_hash"])
 
     def __enter__(self) -> Self:
         return self

@@ -21,24 +21,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, TypeVar
 
-from audit.commitment import ContentDigest, ContentHasher, commit, content_commitment
+from audit.commitment import ContentDigest, ContentHasher, content_commitment
 from audit.cosignature import Cosignature
 from audit.dsse import parse_envelope
 from audit.entry import Entry, EntryKind, parse_entry
+from audit.grant_entry import grant_fields, obligations_digest
 from audit.keys import PublicKey
 from audit.merkle import ProofInvalid, leaf_hash
 from audit.quorum import Witnessed
 from audit.transfer_proof import Envelopes, ProvenEntry, read_proof
 from audit.trust import TrustedParticipant, TrustRoot
-from contracts.canonical import Json, digest, sha256_hex
-from contracts.clock import epoch_ms
+from contracts.canonical import Json, sha256_hex
 from contracts.errors import HeadwatersError, Undecidable
 from contracts.messages import (
     Agreement,
     DatasetRecord,
     Grant,
     Manifest,
-    Obligation,
     Receipt,
     ReceiptRole,
     Statement,
@@ -156,12 +155,6 @@ def verify_transfer(proof: bytes, data: BinaryIO | None, trust: TrustRoot, *, no
     )
 
 
-def obligations_digest(obligations: list[Obligation]) -> str:
-    """Name a list of obligations by the digest of its canonical bytes."""
-    value: list[Json] = [one.model_dump(mode="json") for one in obligations]
-    return digest(value)
-
-
 @contextmanager
 def _step(number: int, name: str) -> Iterator[None]:
     try:
@@ -178,7 +171,7 @@ def _require(what: str, found: object, expected: object) -> None:
 
 
 def _require_same(
-    what: str, left: Mapping[str, Json], right: Mapping[str, object], names: tuple[str, ...]
+    what: str, left: Mapping[str, Json], right: Mapping[str, Json], names: tuple[str, ...]
 ) -> None:
     for name in names:
         _require(f"{what}: {name}", left[name], right[name])
@@ -213,25 +206,7 @@ def _statement(envelope: str, kind: type[S], *signers: PublicKey) -> tuple[S, by
 def _check_grant(envelopes: Envelopes, granted: Entry, trust: TrustRoot) -> Grant:
     """Step 5: the exchange signed the grant, and the logged leaf commits to exactly that grant."""
     grant, payload = _statement(envelopes.grant, Grant, trust.exchange_key())
-    salt = bytes.fromhex(grant.salt)
-    expected: dict[str, object] = {
-        "gid": grant.grant,
-        "sub": grant.subscription,
-        "seq": grant.seq,
-        "prov": grant.provider,
-        "cons": grant.consumer,
-        "ckey": grant.consumer_key,
-        "man": grant.manifest,
-        "agr": grant.agreement_digest,
-        "rec": grant.record,
-        "obl": obligations_digest(grant.obligations),
-        "pol": grant.policy,
-        "dec": grant.decision,
-        "exp": epoch_ms(grant.expires_at),
-        "dsc": commit(salt, grant.dataset.encode()),
-        "pur": commit(salt, grant.purpose.encode()),
-        "ev": commit(salt, payload),
-    }
+    expected = grant_fields(grant, payload)
     _require_same("the grant's entry", granted.fields, expected, tuple(expected))
     return grant
 

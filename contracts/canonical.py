@@ -2,7 +2,7 @@
 
 The profile admits objects with ASCII keys, arrays, strings, booleans, null and integers below 2^53, and no
 floats. Under it ``orjson`` with sorted keys writes the bytes of RFC 8785; a property test holds that against
-``rfc8785``. Rows of measurements, which do carry floats, go through ``row_bytes``.
+``rfc8785``. Measurements, which do carry floats, are never signed as JSON: a release is a Parquet artifact.
 """
 
 import hashlib
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import orjson
-import rfc8785
 
 from contracts.errors import Invalid
 
@@ -42,11 +41,6 @@ def parse_canonical(raw: bytes) -> Json:
     if canonical_bytes(value) != raw:
         raise NotCanonical("the bytes are not the canonical spelling of their value")
     return value
-
-
-def row_bytes(row: Mapping[str, object]) -> bytes:
-    """Write one record of measurements canonically; floats follow RFC 8785 s3.2.2.3."""
-    return rfc8785.dumps(row)  # type: ignore[arg-type]  # its own type admits no Mapping[str, object]
 
 
 def sha256_hex(raw: bytes) -> str:

@@ -75,10 +75,12 @@ def error_from(status: int, body: bytes) -> HeadwatersError:
     error = family(str(problem.get("detail", "")))
     step = problem.get("next")
     texts = step if isinstance(step, dict) else {}
+    title = str(problem.get("title", error.title_en()))
     # Instance attributes shadow the class's: the far side's own words reach the person unchanged.
     vars(error).update(
         # Not as keyword arguments: a hostile far side would name one that the constructor has.
         facts=facts if isinstance(facts, dict) else {},
+        title_en=lambda: title,
         code=str(problem["code"]),
         title_zh=str(problem.get("title_zh", error.title_zh)),
         next_zh=str(texts.get("zh", error.next_zh)),

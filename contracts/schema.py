@@ -126,10 +126,6 @@ class Contract(Wire):
                 return field
         return None
 
-    def has_patterns(self) -> bool:
-        """Tell whether the set of columns depends on the data."""
-        return bool(self._patterns)
-
     @cached_property
     def _patterns(self) -> dict[str, jsonschema_rs.Draft202012Validator]:
         return {

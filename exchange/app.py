@@ -37,7 +37,7 @@ def create_app(parts: Parts) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.parts = parts
-    larger = dict.fromkeys(("/mailbox/answers/", "/relay/"), parts.settings.max_answer_bytes)
+    larger = {"/mailbox/answers/": parts.settings.max_answer_bytes}
     app.add_middleware(BodyLimit, limit_bytes=parts.settings.max_body_bytes, larger=larger)
     app.add_middleware(RequestTelemetry, telemetry=parts.telemetry)
     install_problem_handlers(app)

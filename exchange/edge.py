@@ -7,7 +7,7 @@ sent has one spelling.
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from contracts.canonical import Json, canonical_bytes
 from contracts.messages import Wire
@@ -16,6 +16,9 @@ from exchange.parts import Parts
 W = TypeVar("W", bound=Wire)
 
 JSON_TYPE = "application/json"
+
+# A cursor within every dialect's integers; a larger one would be an error of the database.
+Since = Annotated[int, Query(ge=0, le=2**53)]
 
 
 def parts_of(request: Request) -> Parts:
@@ -28,7 +31,7 @@ Wired = Annotated[Parts, Depends(parts_of)]
 
 
 async def raw_body(request: Request) -> bytes:
-    """Read the whole body; ``exchange.limits`` has bounded it."""
+    """Read the whole body; ``nodes.bodies`` has bounded it."""
     return await request.body()
 
 

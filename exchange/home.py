@@ -13,14 +13,11 @@ from audit.unit import Unit
 from contracts.clock import Clock
 from contracts.errors import Conflict
 from contracts.messages import Role
-from exchange.backup import backup, restore
 from exchange.members import flow as members
 from exchange.members import store
 from exchange.members.model import PersonRecord
 from exchange.parts import Parts, build_parts
 from exchange.settings import SETTINGS_FILE, format_settings, load_settings
-
-__all__ = ["HomeExists", "backup", "init", "restore"]
 
 
 class HomeExists(Conflict):

@@ -130,8 +130,9 @@ def target_uri(request: Request, bases: tuple[str, ...]) -> str:
         raise WrongAddress(f"{host[:80]!r} is not an address of this exchange")
     raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     query: bytes = request.scope["query_string"]
-    path = raw_path.partition(b"?")[0].decode("ascii")
-    return base + path + (f"?{query.decode('ascii')}" if query else "")
+    # What is not ASCII is no URI; it becomes a spelling that nobody signed.
+    path = raw_path.partition(b"?")[0].decode("ascii", "replace")
+    return base + path + (f"?{query.decode('ascii', 'replace')}" if query else "")
 
 
 async def _signed(request: Request, parts: Parts) -> SignedParts:

@@ -45,7 +45,6 @@ class RecentEvent:
     """One event as the status page shows it."""
 
     number: int
-    event_class: str
     severity: Severity
     title: Text
     at_ms: int

@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -20,7 +21,7 @@ from exchange.app import create_app
 from exchange.parts import Parts, build_parts
 from exchange.settings import Settings, SettingsInvalid, load_settings
 from exchange.wiring import HOOKS
-from nodes.addresses import PlainHttpRefused, is_loopback
+from nodes.addresses import AddressInUse, PlainHttpRefused, is_loopback
 from nodes.home import write_private
 
 STOP_SECONDS = 1  # for requests in progress; long polls are sent home at once
@@ -28,31 +29,26 @@ KEEP_ALIVE_SECONDS = 75
 BACKLOG = 512
 
 
-class AddressTaken(Unavailable):
-    """The address cannot be listened on."""
-
-    code = "address-taken"
-    title_zh = "监听地址不可用"
-    next_zh = "换一个端口,或停止占用它的进程。"
-    next_en = "Choose another port, or stop the process that holds it."
-
-
 def run(home: Path, listen: str | None = None) -> None:
     """Serve a home until SIGTERM or SIGINT.
 
-    Raises NoExchangeHome, SettingsInvalid, PlainHttpRefused, AddressTaken, SequencerRunning.
+    Raises NoExchangeHome, SettingsInvalid, PlainHttpRefused, AddressInUse, SequencerRunning.
     """
     settings = load_settings(home, **({"listen": listen} if listen else {}))
     check_listen(settings)
-    with _bind(settings) as listener:
-        port = listener.getsockname()[1]
-        settings = settings.model_copy(update={"listen": f"{_bracketed(settings.listen_host)}:{port}"})
+    with ExitStack() as stack:
+        listener = stack.enter_context(_bind(settings.listen_host, settings.listen_port))
+        taken = {"listen": f"{_bracketed(settings.listen_host)}:{listener.getsockname()[1]}"}
+        local = None
+        if settings.tls_certificate is not None:
+            # People on this machine need no certificate to be trusted: a loopback listener is theirs.
+            local = stack.enter_context(_bind("127.0.0.1", settings.local_port))
+            taken["local_port"] = local.getsockname()[1]
+        settings = settings.model_copy(update=taken)
+        stack.callback(settings.address_path.unlink, missing_ok=True)
         parts = build_parts(settings, HOOKS)
         server = _Server(_config(parts), parts)
-        try:
-            asyncio.run(server.serve(sockets=[listener]))
-        finally:
-            settings.address_path.unlink(missing_ok=True)
+        asyncio.run(_serve(server, parts, listener, local))
     if not server.started:
         raise Unavailable("the exchange did not start; its log lines say why")
 
@@ -68,6 +64,30 @@ def check_listen(settings: Settings) -> None:
             raise SettingsInvalid(f"there is no file {path}")
 
 
+async def _serve(
+    server: "_Server", parts: Parts, listener: socket.socket, local: socket.socket | None
+) -> None:
+    if local is None:
+        await server.serve(sockets=[listener])
+        return
+    beside = _Beside(_config(parts, app=server.config.app, beside=True))
+    near = asyncio.create_task(beside.serve(sockets=[local]))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        beside.should_exit = True
+        await near
+
+
+class _Beside(uvicorn.Server):
+    """A second listener of the same app; the first one has the lifespan and hears the signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
 class _Server(uvicorn.Server):
     """A server that says when it serves, and that wakes the long polls when it is told to stop."""
 
@@ -80,9 +100,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             settings = self._parts.settings
-            address = settings.own_address
             settings.address_path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(settings.address_path, f"{address}\n".encode())
+            write_private(settings.address_path, f"{settings.own_address}\n".encode())
+            address = settings.public_url if settings.tls_certificate else settings.own_address
             sys.stdout.write(json.dumps({"serving": address}) + "\n")
             sys.stdout.flush()
 
@@ -103,28 +123,29 @@ class _Server(uvicorn.Server):
         self._parts.mailbox.close()
 
 
-def _config(parts: Parts) -> uvicorn.Config:
+def _config(parts: Parts, app: Any = None, *, beside: bool = False) -> uvicorn.Config:
+    # Any: uvicorn's own union of application types.
     settings = parts.settings
     return uvicorn.Config(
-        create_app(parts),
+        app or create_app(parts),
+        lifespan="off" if beside else "on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
+        ssl_certfile=None if beside else settings.tls_certificate,
+        ssl_keyfile=None if beside else settings.tls_key,
     )
 
 
-def _bind(settings: Settings) -> socket.socket:
-    host = settings.listen_host
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, settings.listen_port), family=family, backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise AddressTaken(f"{settings.listen}: {error.strerror}") from error
+        raise AddressInUse(f"{host}:{port}: {error.strerror}") from error
 
 
 def _bracketed(host: str) -> str:

@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from audit.note import valid_name
 from contracts.errors import Invalid, NotFound
-from nodes.addresses import checked_base, is_loopback
+from nodes.addresses import checked_base
 
 SETTINGS_FILE = "headwaters.toml"
 PREFIX = "HEADWATERS_"
@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     grant_ttl_seconds: Annotated[int, Field(ge=10, le=86400, description="life of a grant, seconds")] = 600
     tls_certificate: Annotated[Path | None, Field(description="PEM chain; needed off loopback")] = None
     tls_key: Annotated[Path | None, Field(description="PEM key; needed off loopback")] = None
+    local_port: Annotated[
+        int,
+        Field(ge=0, le=65535, description="loopback port for people beside TLS; 0 takes a free one"),
+    ] = 0
     commit_window_seconds: Annotated[
         float, Field(ge=0, le=1, description="how long the log waits for company before it commits, seconds")
     ] = 0.004
@@ -152,16 +156,13 @@ class Settings(BaseSettings):
     @property
     def own_address(self) -> str:
         """Give the base URL under which people on this machine reach the running process."""
-        if not is_loopback(self.listen_host):
-            return self.public_url
-        return f"{'https' if self.tls_certificate else 'http'}://{self.listen}"
+        return f"http://127.0.0.1:{self.local_port}" if self.tls_certificate else f"http://{self.listen}"
 
     @property
     def bases(self) -> tuple[str, ...]:
         """Give the base URLs under which signed requests are accepted: the public one, and loopback."""
-        scheme = "https" if self.tls_certificate else "http"
-        near = [f"{scheme}://{host}:{self.listen_port}" for host in ("127.0.0.1", "localhost", "[::1]")]
-        return (self.public_url, *near) if is_loopback(self.listen_host) else (self.public_url,)
+        port = self.local_port if self.tls_certificate else self.listen_port
+        return (self.public_url, *(f"http://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")))
 
     # The signature is that of pydantic-settings.
     @classmethod

@@ -33,4 +33,4 @@ def tally(session: Session) -> Tally:
 
 def _recent(envelope: str) -> RecentEvent:
     event = peek_statement(envelope, SecurityEvent).statement
-    return RecentEvent(event.number, event.event_class, event.severity, event.title, epoch_ms(event.at))
+    return RecentEvent(event.number, event.severity, event.title, epoch_ms(event.at))

@@ -5,9 +5,13 @@ A base URL is ``scheme://host[:port]``. A participant without an inbound address
 """
 
 import ipaddress
+import ssl
+from functools import cache
 from urllib.parse import urlsplit
 
-from contracts.errors import Invalid
+import httpx
+
+from contracts.errors import Invalid, Unavailable
 from contracts.identifiers import Kind, parse_id
 
 _NODE_SUFFIX = ".node"
@@ -20,6 +24,15 @@ class BadAddress(Invalid):
     title_zh = "地址无法使用"
     next_zh = "写成 https://主机[:端口],不带路径。"
     next_en = "Write it as https://HOST[:PORT], without a path."
+
+
+class AddressInUse(Unavailable):
+    """The address to listen on cannot be taken."""
+
+    code = "address-in-use"
+    title_zh = "监听地址无法使用"
+    next_zh = "换一个端口,或停止占用它的进程。"
+    next_en = "Choose another port, or stop the process that holds it."
 
 
 class PlainHttpRefused(Invalid):
@@ -60,6 +73,26 @@ def checked_base(url: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise PlainHttpRefused(f"{host} is not this machine")
     return f"{parts.scheme}://{_shown(host)}" + (f":{port}" if port is not None else "")
+
+
+def checked_peer(url: str, exchange_url: str) -> str:
+    """Return a participant's published address in one spelling; raise BadAddress or PlainHttpRefused.
+
+    Where the exchange is elsewhere, an address on loopback would make every caller speak to itself.
+    """
+    base = checked_base(url)
+    if is_loopback_url(base) and not is_loopback_url(exchange_url):
+        raise BadAddress(f"{base} names the caller's own machine")
+    return base
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Make the TLS settings of every client once; SSL_CERT_FILE names a private authority.
+
+    Reading the machine's certificates costs more than many a loopback call.
+    """
+    return httpx.create_ssl_context()
 
 
 def mailbox_base(participant: str) -> str:

@@ -8,8 +8,8 @@ send again. DSSE envelopes travel as JSON text; ``nodes.trust`` says whether the
 import base64
 import binascii
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 
@@ -27,7 +27,6 @@ from contracts.messages import (
     EventList,
     Inclusion,
     LoggedGrant,
-    LogStatus,
     MailboxAnswer,
     MemberStatus,
     ParticipantId,
@@ -44,11 +43,11 @@ from contracts.messages import (
     Wire,
 )
 from contracts.problem import error_from
-from nodes.addresses import checked_base, is_loopback_url
+from nodes.addresses import checked_base, is_loopback_url, tls_context
+from nodes.answers import PLAIN, read_answer
 
 TIMEOUT_SECONDS = 20.0
 RELAY_TIMEOUT_SECONDS = 60.0
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 W = TypeVar("W", bound=Wire)
 
@@ -110,12 +109,6 @@ class Consistency(Wire):
     path: list[str]
 
 
-class EndAgreement(Wire):
-    """Why an agreement ends."""
-
-    why: Short
-
-
 class Broker:
     """A client of the exchange; safe to share between threads; ``close`` it."""
 
@@ -135,7 +128,9 @@ class Broker:
             base_url=self._base,
             transport=transport,
             timeout=TIMEOUT_SECONDS,
+            headers=PLAIN,
             trust_env=not is_loopback_url(self._base),
+            verify=tls_context(),
         )
 
     # --- membership -------------------------------------------------------------------------------
@@ -150,11 +145,11 @@ class Broker:
 
     def directory(self) -> str:
         """Fetch the newest directory's envelope, not yet verified (GET /directory)."""
-        return self._send("GET", "/directory", signed=False).decode()
+        return _text(self._send("GET", "/directory", signed=False))
 
     def revocations(self) -> str:
         """Fetch a fresh revocation list's envelope, not yet verified (GET /revocations)."""
-        return self._send("GET", "/revocations", signed=False).decode()
+        return _text(self._send("GET", "/revocations", signed=False))
 
     def probe(self, nonce: str) -> ProbeAnswer:
         """Prove that signed calls work in both directions (POST /probe)."""
@@ -175,7 +170,7 @@ class Broker:
 
     def contract(self, contract_id: str, version: str) -> str:
         """Fetch the ContractRegistration envelope of one version (GET /contracts/{id}/{version})."""
-        return self._send("GET", f"/contracts/{contract_id}/{version}", signed=False).decode()
+        return _text(self._send("GET", f"/contracts/{contract_id}/{version}", signed=False))
 
     def register_dataset(self, record: str) -> None:
         """Register a signed DatasetRecord (POST /datasets)."""
@@ -210,18 +205,10 @@ class Broker:
         """List the applications in which this participant is consumer or provider (GET /applications)."""
         return ApplicationList.parse(self._send("GET", "/applications")).applications
 
-    def application(self, application: str) -> ApplicationView:
-        """Read one application (GET /applications/{id})."""
-        return ApplicationView.parse(self._send("GET", f"/applications/{application}"))
-
     def answer_application(self, application: str, answer: AgreementAnswer) -> ApplicationView:
         """Sign, hold or refuse as the provider, after a person decided (POST /applications/{id}/answer)."""
         raw = self._send("POST", f"/applications/{application}/answer", answer.canonical())
         return ApplicationView.parse(raw)
-
-    def end_agreement(self, agreement: str, why: str) -> None:
-        """End an agreement (POST /agreements/{id}/end)."""
-        self._send("POST", f"/agreements/{agreement}/end", EndAgreement(why=why).canonical())
 
     # --- subscriptions and transfers --------------------------------------------------------------
 
@@ -257,14 +244,6 @@ class Broker:
     def checkpoint(self) -> bytes:
         """Fetch the newest published checkpoint note, not yet verified (GET /log/checkpoint)."""
         return self._send("GET", "/log/checkpoint", signed=False)
-
-    def log_file(self, path: str) -> bytes:
-        """Fetch a tile or an entry bundle by its C2SP path, such as ``tile/0/000`` (GET /log/{path})."""
-        return self._send("GET", "/log/" + quote(path), signed=path.startswith("tile/entries/"))
-
-    def log_status(self) -> LogStatus:
-        """Read how the log stands (GET /log/status)."""
-        return LogStatus.parse(self._send("GET", "/log/status", signed=False))
 
     def inclusion(self, index: int) -> Inclusion:
         """Fetch an inclusion proof under the newest quorum-cosigned checkpoint (GET /log/proof/{index}).
@@ -317,9 +296,18 @@ class Broker:
             timeout=timeout_seconds,
         )
         try:
-            response = self._client.send(request, auth=self._auth if signed else None)
+            response = self._client.send(request, auth=self._auth if signed else None, stream=True)
+            with closing(response):
+                answer = read_answer(response)
         except httpx.TransportError as error:
             raise ExchangeSilent(f"{self._base} does not answer: {type(error).__name__}") from error
         if response.is_success:
-            return response.content
-        raise error_from(response.status_code, response.content)
+            return answer
+        raise error_from(response.status_code, answer)
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise BadMessage("an envelope is ASCII text") from error

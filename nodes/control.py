@@ -19,6 +19,7 @@ from contracts.errors import NotFound, Unavailable, Usage
 from contracts.identifiers import parse_name
 from contracts.messages import BadMessage
 from contracts.problem import error_from
+from nodes.addresses import tls_context
 
 TIMEOUT_SECONDS = 60.0
 
@@ -96,7 +97,12 @@ class ControlClient:
         try:
             # trust_env=False: a proxy setting must never carry loopback calls elsewhere.
             with httpx.Client(
-                base_url=address, auth=auth, timeout=timeout, headers=headers, trust_env=False
+                base_url=address,
+                auth=auth,
+                timeout=timeout,
+                headers=headers,
+                trust_env=False,
+                verify=tls_context(),
             ) as client:
                 yield client
         except httpx.TransportError as error:

@@ -9,12 +9,10 @@ import binascii
 from dataclasses import dataclass
 from datetime import timedelta
 
-from audit.commitment import commit
 from audit.entry import EntryKind, parse_entry
+from audit.grant_entry import grant_fields, obligations_digest
 from audit.keys import SignatureInvalid
 from audit.merkle import ProofInvalid, leaf_hash, verify_inclusion
-from contracts.canonical import Json, digest
-from contracts.clock import epoch_ms
 from contracts.errors import Invalid, Refused
 from contracts.messages import (
     Agreement,
@@ -115,12 +113,6 @@ class OpenGrant:
         return redacted_fields(self.grant.obligations)
 
 
-def obligations_digest(obligations: list[Obligation]) -> str:
-    """Name a list of obligations by the digest of its canonical JSON."""
-    value: Json = [item.model_dump(mode="json") for item in obligations]
-    return digest(value)
-
-
 def redacted_fields(obligations: list[Obligation]) -> tuple[str, ...]:
     """Collect the fields that obligations redact."""
     found: set[str] = set()
@@ -185,29 +177,6 @@ def check_time(trust: Trust, grant: Grant) -> None:
         raise GrantExpired(f"{grant.grant} is valid until {grant.expires_at.isoformat()}")
 
 
-def grant_fields(grant: Grant) -> dict[str, Json]:
-    """Give what the log entry of a grant must say; ``prev`` is the log's own and stands in no grant."""
-    salt = bytes.fromhex(grant.salt)
-    return {
-        "gid": grant.grant,
-        "sub": grant.subscription,
-        "seq": grant.seq,
-        "prov": grant.provider,
-        "cons": grant.consumer,
-        "ckey": grant.consumer_key,
-        "man": grant.manifest,
-        "agr": grant.agreement_digest,
-        "rec": grant.record,
-        "obl": obligations_digest(grant.obligations),
-        "pol": grant.policy,
-        "dec": grant.decision,
-        "dsc": commit(salt, grant.dataset.encode()),
-        "pur": commit(salt, grant.purpose.encode()),
-        "exp": epoch_ms(grant.expires_at),
-        "ev": commit(salt, grant.canonical()),
-    }
-
-
 def _check_leaf(leaf: bytes, signed: Signed[Grant]) -> None:
     grant = signed.statement
     try:
@@ -216,7 +185,7 @@ def _check_leaf(leaf: bytes, signed: Signed[Grant]) -> None:
         raise GrantLeafDiffers("the leaf is no entry of this log") from error
     if entry.kind is not EntryKind.GRANT:
         raise GrantLeafDiffers(f"the leaf is a {entry.kind.value} entry")
-    wanted = grant_fields(grant)
+    wanted = grant_fields(grant, signed.envelope.payload)
     wrong = sorted(name for name, value in wanted.items() if entry.fields[name] != value)
     if wrong:
         raise GrantLeafDiffers("the entry says something else than the grant", fields=wrong)

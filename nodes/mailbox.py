@@ -18,7 +18,8 @@ from audit.httpsig import RequestSigner
 from contracts.errors import HeadwatersError, Refused, TooLarge
 from contracts.messages import Heads, MailboxAnswer, MailboxRequest, Poll, PollAnswer
 from contracts.problem import error_from
-from nodes.addresses import checked_base, is_loopback_url
+from nodes.addresses import checked_base, is_loopback_url, tls_context
+from nodes.answers import PLAIN, aread_answer
 from nodes.background import in_thread
 from nodes.broker import ExchangeSilent
 from nodes.node import Node
@@ -75,8 +76,10 @@ class MailboxLoop:
         self._exchange = httpx.AsyncClient(
             base_url=base,
             trust_env=not is_loopback_url(base),
+            verify=tls_context(),
             auth=RequestSigner(node.node_key, node.participant, clock=node.clock),
             timeout=_POLL_TIMEOUT,
+            headers=PLAIN,
             transport=transport,
             limits=httpx.Limits(max_connections=MAX_AT_ONCE + 2),
         )
@@ -197,14 +200,15 @@ class MailboxLoop:
 
     async def _send(self, path: str, body: bytes) -> bytes:
         try:
-            answer = await self._exchange.post(
-                path, content=body, headers={"content-type": "application/json"}
-            )
+            async with self._exchange.stream(
+                "POST", path, content=body, headers={"content-type": "application/json"}
+            ) as answer:
+                content = await aread_answer(answer)
         except httpx.TransportError as error:
             raise ExchangeSilent(f"the exchange does not answer: {type(error).__name__}") from error
         if not answer.is_success:
-            raise error_from(answer.status_code, answer.content)
-        return answer.content
+            raise error_from(answer.status_code, content)
+        return content
 
 
 def backoff_seconds(failures: int) -> float:

@@ -7,8 +7,6 @@ person's request is accepted in ``nodes.callers``.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlmodel import select
-
 from audit.database import Database
 from audit.keys import PublicKey
 from contracts.errors import Conflict, Unauthenticated
@@ -72,11 +70,6 @@ class People:
             if row is None:
                 raise UnknownPerson(f"{name[:40]!r} is not registered")
             return _person(row)
-
-    def everybody(self) -> list[Person]:
-        """Give all people, by name."""
-        with self._database.read() as session:
-            return [_person(row) for row in session.exec(select(PersonRow).order_by(PersonRow.name))]
 
 
 def _person(row: PersonRow) -> Person:

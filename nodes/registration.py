@@ -126,6 +126,8 @@ def parse_invite(text: str) -> Invite:
         raise InviteInvalid("the invite's content does not fit") from error
     if invite_text(invite) != text:
         raise InviteInvalid("the invite is not in its one spelling")
+    if invite.quorum > invite.witnesses:
+        raise InviteInvalid("the quorum is larger than the number of witnesses")
     checked_base(invite.exchange_url)
     return invite
 

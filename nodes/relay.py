@@ -15,7 +15,15 @@ import httpx
 from audit.httpsig import RequestSigner
 from contracts.errors import Unavailable
 from contracts.messages import BadMessage, RelayRequest
-from nodes.addresses import BadAddress, checked_base, is_loopback_url, mailbox_base, mailbox_participant
+from nodes.addresses import (
+    BadAddress,
+    checked_peer,
+    is_loopback_url,
+    mailbox_base,
+    mailbox_participant,
+    tls_context,
+)
+from nodes.answers import PLAIN
 from nodes.broker import Broker
 from nodes.node import Node
 
@@ -98,9 +106,14 @@ def open_provider(node: Node, provider: str) -> ProviderLink:
     auth = RequestSigner(node.node_key, node.participant, clock=node.clock)
     address = node.trust.member(provider).address
     if address is not None:
-        base = checked_base(address)
+        base = checked_peer(address, node.identity.exchange_url)
         direct = httpx.Client(
-            base_url=base, auth=auth, timeout=TIMEOUT_SECONDS, trust_env=not is_loopback_url(base)
+            base_url=base,
+            auth=auth,
+            timeout=TIMEOUT_SECONDS,
+            headers=PLAIN,
+            trust_env=not is_loopback_url(base),
+            verify=tls_context(),
         )
         return ProviderLink(direct, relayed=False)
     relayed = httpx.Client(

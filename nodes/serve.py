@@ -22,9 +22,9 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from contracts.errors import HeadwatersError, Unavailable, Usage
+from contracts.errors import HeadwatersError, Usage
 from nodes import outbox
-from nodes.addresses import PlainHttpRefused, is_loopback
+from nodes.addresses import AddressInUse, PlainHttpRefused, is_loopback
 from nodes.app import create_app
 from nodes.background import in_thread
 from nodes.home import NodeHome, write_private
@@ -39,15 +39,6 @@ INSIST_SECONDS = 1.8
 LOCAL_HOST = "127.0.0.1"
 # What the kernel may hold unsent of one answer: a revoked stream must not go on for megabytes.
 UNSENT_BYTES = 128 * 1024
-
-
-class AddressInUse(Unavailable):
-    """The address to listen on cannot be taken."""
-
-    code = "address-in-use"
-    title_zh = "监听地址无法使用"
-    next_zh = "换一个端口,或停止占用它的进程。"
-    next_en = "Choose another port, or stop the process that holds it."
 
 
 @dataclass(frozen=True, slots=True)

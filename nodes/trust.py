@@ -120,6 +120,7 @@ class Trust:
         self._refresh_lock = threading.Lock()
         self._current: Directory | None = None
         self._revocations: Revocations | None = None
+        self._revocations_at_seconds = 0.0  # on the monotonic clock, when the list above was asked for
         self._refused_refresh_at = -_REFRESH_PAUSE_SECONDS
         self._seen: dict[Checkpoint, None] = {}
 
@@ -216,8 +217,12 @@ class Trust:
             RevocationsRolledBack, RevocationsStale, SignatureInvalid, ClockBehind, ExchangeSilent.
         """
         with self._refresh_lock:
-            if self._revocations is not None and self._fresh(self._revocations, max_age_seconds):
-                return self._revocations
+            # A clock that is set back must not keep an old list young, so its age is measured both ways.
+            held_seconds = monotonic_seconds() - self._revocations_at_seconds
+            held = self._revocations if held_seconds <= max_age_seconds else None
+            if held is not None and self._fresh(held, max_age_seconds):
+                return held
+            asked_at_seconds = monotonic_seconds()
             listed = self.exchange_statement(self._broker.revocations(), Revocations)
             self._check_not_ahead(listed.issued_at)
             if not self._fresh(listed, max_age_seconds):
@@ -225,7 +230,7 @@ class Trust:
             with self._database.transaction() as session:
                 if not store.raise_mark(session, store.REVOCATIONS, listed.number):
                     raise RevocationsRolledBack(f"number {listed.number} is older than one seen before")
-            self._revocations = listed
+            self._revocations, self._revocations_at_seconds = listed, asked_at_seconds
             return listed
 
     # --- the log ----------------------------------------------------------------------------------
@@ -335,7 +340,8 @@ class Trust:
 
     def _fresh(self, listed: Revocations, max_age_seconds: float) -> bool:
         now = self._clock.now()
-        return now < listed.expires_at and now - listed.issued_at <= timedelta(seconds=max_age_seconds)
+        age = now - listed.issued_at
+        return now < listed.expires_at and -MAX_SKEW <= age <= timedelta(seconds=max_age_seconds)
 
     def _witness_keys(self) -> dict[str, VerifierKey]:
         current = self._stored()

@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from contracts.canonical import Json, digest
 from contracts.clock import epoch_ms
-from contracts.messages import Agreement, DatasetRecord, Member, Obligation, PurposeFields
+from contracts.messages import Agreement, DatasetRecord, MemberStatus, Obligation, Profile, PurposeFields
 
 Action = Literal["apply", "transfer"]
 Outcome = Literal["permit", "deny", "indeterminate"]
@@ -28,12 +28,9 @@ class ParticipantFacts:
     sector: str
 
     @classmethod
-    def of(cls, member: Member) -> Self:
-        """Read the facts from the directory's entry."""
-        profile = member.profile
-        return cls(
-            member.participant, member.status.value, profile.level.value, profile.admin_code, profile.sector
-        )
+    def of(cls, participant: str, status: MemberStatus, profile: Profile) -> Self:
+        """Read the facts from what the organisation says of itself, and where it stands."""
+        return cls(participant, status.value, profile.level.value, profile.admin_code, profile.sector)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from pydantic import AfterValidator, Field
 from contracts.identifiers import Kind, parse_id
 from contracts.messages.wire import At, ParticipantId, Short, Statement, Wire
 
-
 # Visible ASCII only (RFC 9110 section 5): what a far side says is put into a real request or response.
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
-HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e\t]{0,8192}$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e\t]*$", max_length=16384)]
 Header = tuple[HeaderName, HeaderValue]
 Headers = Annotated[list[Header], Field(max_length=100)]
 

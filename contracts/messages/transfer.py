@@ -42,7 +42,7 @@ class TransferRequest(Wire):
     """A consumer asks for one release under a subscription."""
 
     subscription: SubscriptionId
-    release: Annotated[int, Field(ge=1)]
+    release: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Grant(Statement):

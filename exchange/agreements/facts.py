@@ -31,10 +31,7 @@ class CurrentDataset:
 def participant_facts(session: Session, participant: str) -> ParticipantFacts:
     """Read who asks; raise UnknownMember."""
     member = find_member(session, participant)
-    profile = member.profile
-    return ParticipantFacts(
-        participant, member.status.value, profile.level.value, profile.admin_code, profile.sector
-    )
+    return ParticipantFacts.of(participant, member.status, member.profile)
 
 
 def current_dataset(session: Session, dataset: str) -> CurrentDataset:

@@ -35,7 +35,7 @@ async def apply(parts: Parts, caller: Caller, envelope: str) -> ApplicationView:
     """Take an application and, when both nodes answer, bring it to an agreement at once.
 
     The same envelope again gives the application as it stands. Raises OtherSigner, DatasetUnknown,
-    OwnDataset, ApplicationTaken; Refused or TooManyDenials after the denial is on record.
+    OwnDataset, ApplicationTaken, TooManyApplications; Refused or TooManyDenials after the denial is on record.
     """
     signed = read_statement(envelope, Application, caller.key)
     check_speaker(signed.statement.consumer, caller.participant)
@@ -78,8 +78,9 @@ async def resume_waiting(parts: Parts) -> None:
     """Ask again for every application that waits for a node; a background task calls it every few seconds."""
     with parts.database.read() as session:
         waiting = store.waiting_applications(session)
+    silent: set[str] = set()  # asked once a round: one silent node must not hold up everybody's applications
     for name in waiting:
-        await advance(parts, name)
+        silent.update(await advance(parts, name, silent))
 
 
 async def end_agreement(parts: Parts, caller: Caller, name: str, why: str) -> None:
@@ -100,6 +101,8 @@ def _open(signed: Signed[Application], unit: Unit, question: Question, decision:
     if before is not None:
         _check_same(before, signed)
         return
+    if store.count_open(session, asked.consumer) >= model.MAX_OPEN_APPLICATIONS:
+        raise model.TooManyApplications(f"{model.MAX_OPEN_APPLICATIONS} applications are open")
     dataset = current_dataset(session, asked.dataset)
     terms = model.draft_terms(signed, dataset.record, agreement=new_id(Kind.AGREEMENT), now=unit.now)
     fields = {

@@ -12,9 +12,11 @@ from typing import Literal
 
 from audit.dsse import Envelope, parse_envelope
 from audit.keys import PublicKey
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from contracts.messages import Agreement, AgreementAnswer, Application, ApplicationState, DatasetRecord, Text
 from nodes.signed import Signed
+
+MAX_OPEN_APPLICATIONS = 100  # of one consumer: each is an entry, and is offered again and again
 
 Outcome = Literal["signed", "held", "refused"]
 
@@ -49,6 +51,15 @@ class ApplicationTaken(Conflict):
     title_zh = "该申请编号已被占用"
     next_zh = "用新的编号重新签署申请。"
     next_en = "Sign the application again under a new id."
+
+
+class TooManyApplications(TooMany):
+    """This participant has too many applications open."""
+
+    code = "too-many-applications"
+    title_zh = "未办结的共享申请过多"
+    next_zh = "等待已提交的申请办结后再申请。"
+    next_en = "Wait until applications that are open have been settled, then apply again."
 
 
 class OwnDataset(Conflict):

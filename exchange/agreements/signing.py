@@ -5,6 +5,7 @@ and its unit commits; a unit that finds the turn already taken changes nothing.
 """
 
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,14 +52,20 @@ def open_offer(row: ApplicationRow | None) -> OpenOffer | None:
     return OpenOffer(row.application, turn, row.held, party, message)
 
 
-async def advance(parts: Parts, name: str) -> None:
-    """Ask whoever's turn it is, until the application is settled, held, or a node stays silent."""
+async def advance(parts: Parts, name: str, silent: AbstractSet[str] = frozenset()) -> frozenset[str]:
+    """Ask whoever's turn it is, until the application is settled, held, or a node stays silent.
+
+    Nodes in ``silent`` are not asked; the one that stayed silent now is given.
+    """
     while (offer := _next_offer(parts, name)) is not None and parts.roll.is_active(offer.party):
+        if offer.party in silent:
+            break
         try:
             await _ask(parts, offer)
         except Unavailable as silence:
             log.info("offer_unanswered", application=name, party=offer.party, code=silence.code)
-            return
+            return frozenset({offer.party})
+    return frozenset()
 
 
 async def take_answer(parts: Parts, offer: OpenOffer, given: AgreementAnswer, key: PublicKey) -> None:

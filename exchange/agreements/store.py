@@ -1,8 +1,8 @@
 """The only SQL about applications and agreements. Nothing here decides anything."""
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, func, or_, select
 
-from exchange.agreements.model import AgreementState, Turn
+from exchange.agreements.model import Turn
 from exchange.agreements.tables import AgreementRow, ApplicationRow
 
 _OPEN = (Turn.PROVIDER.value, Turn.CONSUMER.value)
@@ -31,6 +31,15 @@ def applications_of(session: Session, participant: str) -> list[ApplicationRow]:
     return list(session.exec(query))[::-1]
 
 
+def count_open(session: Session, consumer: str) -> int:
+    """Count a consumer's applications that are not settled."""
+    return session.exec(
+        select(func.count())
+        .select_from(ApplicationRow)
+        .where(col(ApplicationRow.consumer) == consumer, col(ApplicationRow.turn).in_(_OPEN))
+    ).one()
+
+
 def waiting_applications(session: Session) -> list[str]:
     """Name the applications that wait for a node and not for a person, oldest first."""
     query = (
@@ -50,13 +59,3 @@ def add_agreement(session: Session, row: AgreementRow) -> None:
     """Keep a new agreement."""
     session.add(row)
     session.flush()
-
-
-def ended_agreements(session: Session) -> list[str]:
-    """Name the agreements that a side has ended, sorted."""
-    query = (
-        select(AgreementRow.agreement)
-        .where(col(AgreementRow.state) == AgreementState.ENDED.value)
-        .order_by(col(AgreementRow.agreement))
-    )
-    return list(session.exec(query))

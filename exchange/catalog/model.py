@@ -94,11 +94,10 @@ class FieldUnknown(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A dataset as it stands: number and digest of its newest record, and of its newest release."""
+    """A dataset as it stands: number and contract of its record, number and digest of its newest release."""
 
     provider: str
     number: int
-    record: str
     contract: ContractRef
     releases: int
     manifest: str | None

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from contracts.messages import ContractId, DatasetId, Sharing, Version
 from exchange.catalog import flow
-from exchange.edge import RawBody, Wired, answer, answer_text
+from exchange.edge import RawBody, Since, Wired, answer, answer_text
 from exchange.evidence import envelope_text
 from exchange.identity import ActiveNode
 
@@ -55,8 +55,6 @@ async def publish_release(parts: Wired, caller: ActiveNode, dataset: DatasetId, 
 
 
 @router.get("/datasets/{dataset}/releases")
-async def releases(
-    parts: Wired, _caller: ActiveNode, dataset: DatasetId, since: Annotated[int, Query(ge=0)] = 0
-) -> Response:
+async def releases(parts: Wired, _caller: ActiveNode, dataset: DatasetId, since: Since = 0) -> Response:
     """List a feed's releases after a number."""
     return answer(flow.releases(parts, dataset, since))

@@ -134,7 +134,6 @@ def standing(row: DatasetRow | None) -> Standing | None:
     return Standing(
         provider=row.provider,
         number=row.number,
-        record=row.record,
         contract=row.contract_ref(),
         releases=row.releases,
         manifest=row.manifest,

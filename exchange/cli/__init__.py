@@ -11,7 +11,6 @@ import httpx
 from contracts.errors import HeadwatersError, Unavailable
 
 USAGE = 64
-INTERNAL = 70
 
 
 class NotReachable(Unavailable):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.cli import audit, contract, demo, exchange, node, sharing
+from exchange.cli import audit, contract, demo, doctor, exchange, node, sharing
 from exchange.cli.output import out
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("apply")(sharing.apply)
 app.command("subscribe")(sharing.subscribe)
 app.command("pull")(sharing.pull)
 app.command("verify")(audit.verify)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ from contracts.clock import SystemClock, rfc3339
 from exchange.cli.output import (
     EXCHANGE_HOME,
     NODE_HOME,
+    ExchangeHome,
     JsonFlag,
     NodeHome,
     Person,
@@ -78,7 +79,7 @@ def _shown(verdict: "Verdict", root: "TrustRoot") -> dict[str, Any]:
 
 @app.command()
 def fsck(
-    home: Annotated[Path, typer.Option("--home", help="中心、演示或导出目录 / whose log")] = EXCHANGE_HOME,
+    home: ExchangeHome = EXCHANGE_HOME,
     against: Annotated[
         Path | None, typer.Option(help="另一份检查点 / another checkpoint that must agree", dir_okay=False)
     ] = None,
@@ -100,7 +101,7 @@ def fsck(
 @app.command()
 def export(
     to: Annotated[Path, typer.Option("--to", file_okay=False, help="导出目录 / the folder to write")],
-    home: Annotated[Path, typer.Option("--home", help="交换中心或演示目录 / whose log")] = EXCHANGE_HOME,
+    home: ExchangeHome = EXCHANGE_HOME,
     as_json: JsonFlag = False,
 ) -> None:
     """导出为静态 tlog-tiles 目录 / write the log as a static tlog-tiles tree."""

@@ -43,7 +43,7 @@ def check(
     as_json: JsonFlag = False,
 ) -> None:
     """逐行校验一个文件 / validate a file row by row; exit 1 when a row is rejected."""
-    from nodes.sources import check_file  # noqa: PLC0415
+    from nodes.sources.check import check_file  # noqa: PLC0415
 
     report = check_file(contract, data)
     if as_json:

@@ -4,6 +4,7 @@ Chinese comes first and English beside it. Results go to standard output, everyt
 so that ``--json`` output can be piped.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from contracts.problem import document
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
+
+# C0 without tab and line feed, DEL, C1, and the signs that turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="机器可读 JSON / one JSON value for scripts")]
 NodeHome = Annotated[
@@ -94,12 +98,13 @@ def fail(error: HeadwatersError, *, as_json: bool) -> int:
     if as_json:
         sys.stderr.write(orjson.dumps(document(error, "cli"), default=str).decode() + "\n")
         return error.exit_code
-    err.print(f"[bold red]✗ {escape(error.title_zh)}[/bold red]  {escape(error.title_en())}")
-    err.print(f"  {escape(error.detail)}")
+    err.print(f"[bold red]✗ {escape(_harmless(error.title_zh))}[/bold red]  {escape(error.title_en())}")
+    err.print(f"  {escape(_harmless(error.detail))}")
     reasons = error.facts.get("reasons") or error.facts.get("faults")
     for reason in reasons if isinstance(reasons, list) else []:
-        err.print(f"  · {escape(str(reason))}")
-    err.print(f"  [dim]→ {escape(error.next_zh)}  {escape(error.next_en)}[/dim]")
+        err.print(f"  · {escape(_harmless(str(reason)))}")
+    steps = _harmless(f"{error.next_zh}  {error.next_en}")
+    err.print(f"  [dim]→ {escape(steps)}[/dim]")
     return error.exit_code
 
 
@@ -133,10 +138,15 @@ def progress_bar(what: str, *, as_json: bool) -> Iterator[Callable[[int, int | N
 
 def _cell(value: object) -> str:
     if isinstance(value, Mapping) and {"zh", "en"} <= set(value):
-        return f"{value['zh']} {value['en']}"
+        return _harmless(f"{value['zh']} {value['en']}")
     if isinstance(value, list | tuple):
         separator = "\n" if any(isinstance(item, Mapping) for item in value) else ", "
         return separator.join(_cell(item) for item in value)
     if isinstance(value, bool):
         return "是 yes" if value else "否 no"
-    return "–" if value is None else str(value)
+    return "–" if value is None else _harmless(str(value))
+
+
+def _harmless(text: str) -> str:
+    """Show control characters as signs: titles and reasons come from others, and a terminal obeys them."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -118,11 +118,8 @@ def catalog_search(
         "dataset": "数据集 dataset",
         "title": "名称 title",
         "provider_name": "提供方 provider",
-        "sharing": "共享类型 sharing",
-        "place": "地点 place",
-        "releases": "批次 releases",
+        "sharing": "共享 sharing",
         "rows_published": "行数 rows",
-        "synthetic": "合成 synthetic",
     }
     show_rows(answer["datasets"], columns, as_json=as_json, title="目录 catalogue")
 

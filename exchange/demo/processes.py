@@ -10,7 +10,6 @@ from pathlib import Path
 
 from contracts.errors import Unavailable
 
-START_SECONDS = 60
 STOP_SECONDS = 10
 
 

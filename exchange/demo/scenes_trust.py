@@ -17,7 +17,7 @@ STOPPED = ("yunnan", "xizang", "qinghai")
 PROBES = 3
 
 
-def lose_and_regain_quorum(stage: Stage, alliance: Alliance, summary: Summary) -> None:
+def lose_and_regain_quorum(stage: Stage, alliance: Alliance, plan: Plan, summary: Summary) -> None:
     """Stop three of seven witnesses, see the alliance say so, bring them back and see it catch up."""
     stage.scene("三个见证方停机,再恢复", "three of seven witnesses stop, and return")
     alliance.halt(STOPPED)
@@ -25,6 +25,8 @@ def lose_and_regain_quorum(stage: Stage, alliance: Alliance, summary: Summary) -
     bank = alliance.ids[BANK.slug]
     administrator = alliance.operator("administrator")
     administrator.post(f"/operator/members/{bank}/suspend", {"reason": "演示:停机演练 demonstration"})
+    summary.checks["suspended_is_stopped"] = _is_stopped(alliance, plan.enterprise.dataset)
+    stage.line("银行被暂停,其接收立即被拒绝", "the bank is suspended; its pull is refused", mark="✗")
     administrator.post(f"/operator/members/{bank}/resume", {})
     lacking = wait_for(
         "the notice of a missing quorum", lambda: _log(alliance, lambda log: log["unwitnessed_since"])
@@ -43,6 +45,14 @@ def lose_and_regain_quorum(stage: Stage, alliance: Alliance, summary: Summary) -
         "caught up",
     )
     summary.checks["quorum_loss_said_and_healed"] = True
+
+
+def _is_stopped(alliance: Alliance, dataset: str) -> bool:
+    try:
+        list(alliance.node(BANK.slug).stream_ndjson("/local/pull", {"dataset": dataset}))
+    except Refused:
+        return True
+    return False
 
 
 def _log(alliance: Alliance, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any] | None:

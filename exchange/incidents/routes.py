@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from contracts.messages import Role
-from exchange.edge import Wired, answer
+from exchange.edge import Since, Wired, answer
 from exchange.identity import ActiveNode, Person, person_with
 from exchange.incidents import flow
 
@@ -13,7 +13,7 @@ router = APIRouter(tags=["incidents"])
 
 
 @router.get("/events")
-async def events(parts: Wired, _caller: ActiveNode, since: Annotated[int, Query(ge=0)] = 0) -> Response:
+async def events(parts: Wired, _caller: ActiveNode, since: Since = 0) -> Response:
     """List the signed events after a number, for nodes."""
     return answer(flow.events(parts, since))
 
@@ -22,7 +22,7 @@ async def events(parts: Wired, _caller: ActiveNode, since: Annotated[int, Query(
 async def operator_events(
     parts: Wired,
     _person: Annotated[Person, Depends(person_with(Role.AUDITOR))],
-    since: Annotated[int, Query(ge=0)] = 0,
+    since: Since = 0,
 ) -> Response:
     """List the signed events after a number, for auditors."""
     return answer(flow.events(parts, since))

@@ -21,6 +21,7 @@ from exchange.members.model import MemberRecord
 from exchange.parts import Alarm, Parts
 
 ADD_CHECKPOINT = "/witness/add-checkpoint"
+ACCUSED_AGAIN_AFTER = timedelta(minutes=10)  # every alarm is an entry, which a witness must not make at will
 LOST_AFTER_SECONDS = 5.0  # longer than a witness's restart, shorter than anybody's patience
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Cosigning:
         self._sizes: dict[str, int] = {}  # the size that each witness cosigned last
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._accused: set[str] = set()
+        self._accused_at: dict[str, datetime] = {}
         self._collection: _Collection | None = None
         self._publishing = asyncio.Lock()
 
@@ -216,7 +218,11 @@ class Cosigning:
     async def _alarm(self, name: str, event_class: str, title: Text, facts: dict[str, int | str]) -> None:
         if name in self._accused:
             return  # said once; it is said again after the witness has agreed in between
+        now, before = self._parts.clock.now(), self._accused_at.get(name)
+        if before is not None and now - before < ACCUSED_AGAIN_AFTER:
+            return
         self._accused.add(name)
+        self._accused_at[name] = now
         await self._parts.raise_alarm(Alarm(event_class, Severity.CRITICAL, name, title, facts))
 
     async def _tell_transition(self) -> None:

@@ -64,8 +64,10 @@ class Opening:
         if state.refusal is not None:
             return
         witnesses = parts.roll.witnesses()
+        # Whoever was a witness once may have cosigned what was published, and now be unable to say so.
+        ever = sum(1 for m in parts.roll.members() if m.was_witness)
         # Below the quorum the formula asks nobody, and a backup from the founding days would be believed.
-        needed = max(1, len(witnesses) - parts.settings.quorum + 1) if witnesses else 0
+        needed = max(1, ever - parts.settings.quorum + 1) if ever else 0
         if len(self._heard) < needed:
             silent = [w for w in witnesses if w.participant not in self._heard]
             await asyncio.gather(*(self._ask(w) for w in silent if parts.mailbox.is_listening(w.participant)))

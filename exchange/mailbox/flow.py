@@ -50,14 +50,15 @@ async def relay(parts: Parts, caller: Caller, provider: str, message: RelayReque
         grant = parts.hooks.relay_gate(session, caller.participant, provider, parts.clock.now())
         if grant is None:
             raise NotRelayed("there is no open grant between the two parties", provider=provider)
-    return await parts.mailbox.call(
-        provider,
-        method=message.method,
-        target_uri=message.target_uri,
-        headers=message.headers,
-        body=message.body,
-        timeout_seconds=parts.settings.relay_timeout_seconds,
-    )
+    with parts.mailbox.relaying(caller.participant, provider):
+        return await parts.mailbox.call(
+            provider,
+            method=message.method,
+            target_uri=message.target_uri,
+            headers=message.headers,
+            body=message.body,
+            timeout_seconds=parts.settings.relay_timeout_seconds,
+        )
 
 
 def check_relayed(provider: str, message: RelayRequest) -> None:

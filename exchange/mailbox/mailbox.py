@@ -6,7 +6,9 @@ elsewhere and asks again. One poll per participant is open at a time: a newer on
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -19,6 +21,8 @@ from contracts.messages import Heads, MailboxAnswer, MailboxRequest, PollAnswer
 from exchange.mailbox.transport import CALL_TIMEOUT_SECONDS, node_client
 
 MAX_WAITING = 64  # requests per participant
+MAX_RELAYED = 48  # of them for consumers: the rest is kept for cosigning and offers
+MAX_RELAYED_OF_ONE = 4  # fewer than a node runs at once, so one consumer never keeps a witness from answering
 MAX_FETCHED_CHARS = 6 * 1024 * 1024  # of base64 bodies in one poll answer
 LISTENING_SECONDS = 5.0  # how long after its last poll a node still counts as listening
 
@@ -56,6 +60,7 @@ class _Box:
 
     waiting: deque[MailboxRequest] = field(default_factory=deque)
     asked: dict[str, asyncio.Future[MailboxAnswer]] = field(default_factory=dict)
+    senders: Counter[str] = field(default_factory=Counter)  # consumers whose relayed requests wait
     turn: int = 0  # the newest poll's number; an older one goes home
     polling: int = 0
     seen_seconds: float | None = None
@@ -170,6 +175,20 @@ class Mailbox:
             if request in box.waiting:
                 box.waiting.remove(request)
         return answer
+
+    @contextmanager
+    def relaying(self, consumer: str, provider: str) -> Iterator[None]:
+        """Count a consumer's relayed request while the block runs; raise MailboxFull beyond its share."""
+        senders = self._boxes.setdefault(provider, _Box()).senders
+        if senders[consumer] >= MAX_RELAYED_OF_ONE or senders.total() >= MAX_RELAYED:
+            raise MailboxFull(f"too many relayed requests wait for {provider}", participant=provider)
+        senders[consumer] += 1
+        try:
+            yield
+        finally:
+            senders[consumer] -= 1
+            if not senders[consumer]:
+                del senders[consumer]
 
     def close(self) -> None:
         """Send every poll home and refuse further calls; for a stop that does not wait 30 seconds."""

@@ -45,7 +45,7 @@ from exchange.members.model import (
 )
 from exchange.members.tables import DirectoryRow
 from exchange.parts import Alarm, Parts
-from nodes.addresses import checked_base
+from nodes.addresses import checked_peer
 from nodes.registration import invite_text
 
 REVOCATIONS_TTL_SECONDS = 5
@@ -153,7 +153,7 @@ async def join(parts: Parts, raw: bytes) -> tuple[MemberStatus, str]:
             node_key=registration.node_key,
             sealing_key=registration.sealing_key,
             witness_vkey=registration.witness_vkey,
-            address=checked_base(registration.address) if registration.address else None,
+            address=_address(parts, registration),
         )
         store.save_member(session, after, unit.now)
         fields = {"part": after.participant, "kid": PublicKey.from_text(registration.node_key).key_id}
@@ -340,6 +340,12 @@ def _check_keys(registration: Registration, before: MemberRecord, others: list[M
         fresh.append(registration.witness_vkey)
     if taken & set(fresh):
         raise KeyTaken("a key of this registration is another participant's")
+
+
+def _address(parts: Parts, registration: Registration) -> str | None:
+    if registration.address is None:
+        return None
+    return checked_peer(registration.address, parts.settings.public_url)
 
 
 def _witness_key(text: str) -> VerifierKey:

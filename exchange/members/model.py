@@ -84,6 +84,11 @@ class MemberRecord:
         """Say whether this member cosigns checkpoints now."""
         return self.witness and self.status is MemberStatus.ACTIVE and self.witness_vkey is not None
 
+    @property
+    def was_witness(self) -> bool:
+        """Say whether this member may ever have cosigned: it was approved as a witness, whatever followed."""
+        return self.witness_vkey is not None and self.listed() is not None
+
     def listed(self) -> Member | None:
         """Give the directory's view; None for a participant who was never approved."""
         if self.node_key is None or self.sealing_key is None:

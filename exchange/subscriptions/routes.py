@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from contracts.messages import SubscriptionId, SubscriptionRequest
-from exchange.edge import Wired, answer, answer_json, parsed
+from exchange.edge import Since, Wired, answer, answer_json, parsed
 from exchange.identity import ActiveNode
 from exchange.subscriptions import flow
 
@@ -34,7 +34,7 @@ async def releases(
     parts: Wired,
     caller: ActiveNode,
     subscription: SubscriptionId,
-    since: Annotated[int, Query(ge=0)] = 0,
+    since: Since = 0,
 ) -> Response:
     """List a subscription's releases after a number."""
     return answer(flow.releases(parts, caller, subscription, since))

@@ -13,6 +13,7 @@ import structlog
 
 from audit.commitment import new_salt
 from audit.entry import Entry, EntryKind
+from audit.grant_entry import grant_fields, obligations_digest
 from audit.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.errors import Unauthenticated
@@ -28,7 +29,6 @@ from exchange.transfers.chain import append_linked
 from exchange.transfers.facts import Ground, ground_of, transfer_question
 from exchange.transfers.model import State
 from exchange.transfers.tables import TransferRow
-from nodes.granted import grant_fields, obligations_digest
 from nodes.signed import Signed, peek_statement, sign_statement
 from policies.decision import Decision, Question
 
@@ -164,11 +164,12 @@ def _draft(parts: Parts, caller: Caller, ground: Ground, unit: Unit, decision: D
 
 def _log_grant(unit: Unit, ground: Ground, signed: Signed[Grant]) -> TransferRow:
     grant, subscription = signed.statement, ground.subscription
-    entry = Entry(EntryKind.GRANT, unit.now, {**grant_fields(grant), "prev": subscription.last_leaf})
+    payload = signed.envelope.payload
+    entry = Entry(EntryKind.GRANT, unit.now, {**grant_fields(grant, payload), "prev": subscription.last_leaf})
     index = append_linked(unit, subscription, entry)
     subscription.next_seq += 1
     # This row opens ``ev``; the grant inside it opens ``dsc`` and ``pur`` under the same salt.
-    conceal(unit.session, grant.canonical(), salt=bytes.fromhex(grant.salt), now=unit.now)
+    conceal(unit.session, payload, salt=bytes.fromhex(grant.salt), now=unit.now)
     row = TransferRow(
         grant_id=grant.grant,
         subscription=grant.subscription,

@@ -9,12 +9,12 @@ Pure. Both receipts speak of the same view under the same grant, or the transfer
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from audit.grant_entry import obligations_digest
 from contracts.clock import from_epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.messages import Grant, Receipt, ReceiptRole, Severity, Text
 from exchange.parts import Alarm
 from exchange.transfers.tables import TransferRow
-from nodes.granted import obligations_digest
 
 MISMATCH = "transfer.receipt-mismatch"
 

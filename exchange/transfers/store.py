@@ -115,19 +115,6 @@ def open_grant_between(session: Session, consumer: str, provider: str, now: date
     return session.exec(query).first()
 
 
-def open_grants_of(session: Session, participant: str) -> list[str]:
-    """Name the open grants in which a participant is consumer or provider, sorted."""
-    query = (
-        select(TransferRow.grant_id)
-        .where(
-            or_(col(TransferRow.consumer) == participant, col(TransferRow.provider) == participant),
-            col(TransferRow.state).in_(_OPEN),
-        )
-        .order_by(col(TransferRow.grant_id))
-    )
-    return list(session.exec(query))
-
-
 def totals(session: Session) -> Totals:
     """Count all transfers by how they stand."""
     rows = session.exec(

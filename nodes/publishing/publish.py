@@ -18,7 +18,7 @@ from contracts.clock import epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.messages import Counts, DatasetRecord, Distribution, Manifest, SourceNote, utc
 from contracts.schema import Contract
-from contracts.validation import Rejected, Row, RowValidator
+from contracts.validation import RowValidator
 from nodes.exclusive import exclusively
 from nodes.node import Node
 from nodes.publishing.artifacts import keep_file
@@ -27,7 +27,7 @@ from nodes.publishing.quarantine import Intake, Quarantine
 from nodes.sharing_tables import ReleaseRow
 from nodes.signed import Signed, peek_statement, read_statement, sign_statement
 from nodes.sources.artifact import write_artifact
-from nodes.sources.batch import Batch
+from nodes.sources.batch import judge
 from nodes.sources.source import Source, open_source
 
 PENDING = "pending"
@@ -244,23 +244,11 @@ def _accepted(
 ) -> Iterator[pl.DataFrame]:
     validator = RowValidator(contract)
     for batch in source.batches():
-        good, rejected = _judge(batch, validator)
+        good, rejected = judge(batch, validator)
         for verdict, row in rejected:
             quarantine.add(verdict, row)
         tally.add(len(good), len(rejected))
         yield good
-
-
-def _judge(batch: Batch, validator: RowValidator) -> tuple[pl.DataFrame, list[tuple[Rejected, Row | None]]]:
-    kept: list[bool] = []
-    rejected: list[tuple[Rejected, Row | None]] = [(verdict, None) for verdict in batch.broken]
-    for number, row in batch.rows():
-        verdict = validator.judge(number, row)
-        kept.append(verdict is None)
-        if verdict is not None:
-            rejected.append((verdict, row))
-    rejected.sort(key=lambda pair: pair[0].row_number)
-    return batch.keep(kept), rejected
 
 
 def _sign(

@@ -13,12 +13,14 @@ import httpx
 from contracts.errors import Unavailable
 from contracts.messages import DeliveryRequest, LoggedGrant, Receipt, Wire
 from contracts.problem import error_from
+from nodes.answers import read_answer
 from nodes.delivering.routes import SEALED_PIECE_BYTES, relay_info
 from nodes.node import Node
 from nodes.publishing.artifacts import sync_file
 from nodes.receiving.judged import DataAltered
 from nodes.relay import ProviderLink, ProviderSilent
 
+MAX_WORDS_BYTES = 256 * 1024  # of a receipt or a problem document
 _READ_BYTES = 256 * 1024
 
 
@@ -51,12 +53,15 @@ def present(node: Node, link: ProviderLink, logged: LoggedGrant) -> str:
     seal_to = node.sealing_key.public_text if link.relayed else None
     body = DeliveryRequest(logged=logged, seal_to=seal_to).canonical()
     try:
-        answer = link.client.post("/deliveries", content=body, headers={"content-type": "application/json"})
+        with link.client.stream(
+            "POST", "/deliveries", content=body, headers={"content-type": "application/json"}
+        ) as answer:
+            content = read_answer(answer, MAX_WORDS_BYTES)
     except httpx.TransportError as error:
         raise ProviderSilent(f"the provider does not answer: {type(error).__name__}") from error
     if not answer.is_success:
-        raise error_from(answer.status_code, answer.content)
-    return DeliveryAnswer.parse(answer.content).receipt
+        raise error_from(answer.status_code, content)
+    return DeliveryAnswer.parse(content).receipt
 
 
 def download(node: Node, link: ProviderLink, receipt: Receipt, partial: Path) -> None:
@@ -68,6 +73,7 @@ def download(node: Node, link: ProviderLink, receipt: Receipt, partial: Path) ->
     if done < receipt.view_size_bytes:
         pieces = _sealed(node, link, receipt, done) if link.relayed else _direct(link, receipt, done)
         try:
+            partial.touch(mode=0o600)
             with partial.open("ab") as file:
                 for piece in pieces:
                     file.write(piece)
@@ -84,7 +90,7 @@ def _direct(link: ProviderLink, receipt: Receipt, done: int) -> Iterator[bytes]:
     try:
         with link.client.stream("GET", f"/deliveries/{receipt.grant}/data", headers=headers) as answer:
             if not answer.is_success:
-                raise error_from(answer.status_code, answer.read())
+                raise error_from(answer.status_code, read_answer(answer, MAX_WORDS_BYTES))
             _check_place(answer, receipt, f"bytes {done}-{size - 1}/{size}")
             for piece in answer.iter_raw(_READ_BYTES):
                 missing -= len(piece)
@@ -101,23 +107,26 @@ def _sealed(node: Node, link: ProviderLink, receipt: Receipt, done: int) -> Iter
     size = receipt.view_size_bytes
     for first in range(done, size, SEALED_PIECE_BYTES):
         last = min(first + SEALED_PIECE_BYTES, size) - 1
-        answer = _get(link, receipt.grant, first, last)
         place = f"bytes {first}-{last}/{size}"
-        _check_place(answer, receipt, place)
-        piece = node.sealing_key.open(answer.content, relay_info(receipt.grant, place))
+        sealed = _get(link, receipt, place, f"bytes={first}-{last}")
+        piece = node.sealing_key.open(sealed, relay_info(receipt.grant, place))
         if len(piece) != last - first + 1:
             raise DataAltered("a sealed piece has another length than its place")
         yield piece
 
 
-def _get(link: ProviderLink, grant: str, first: int, last: int) -> httpx.Response:
+def _get(link: ProviderLink, receipt: Receipt, place: str, asked: str) -> bytes:
     try:
-        answer = link.client.get(f"/deliveries/{grant}/data", headers={"range": f"bytes={first}-{last}"})
+        with link.client.stream(
+            "GET", f"/deliveries/{receipt.grant}/data", headers={"range": asked}
+        ) as answer:
+            content = read_answer(answer, SEALED_PIECE_BYTES + MAX_WORDS_BYTES)
     except httpx.TransportError as error:
         raise DownloadBroken(f"the relay does not answer: {type(error).__name__}") from error
     if not answer.is_success:
-        raise error_from(answer.status_code, answer.content)
-    return answer
+        raise error_from(answer.status_code, content)
+    _check_place(answer, receipt, place)
+    return content
 
 
 def _check_place(answer: httpx.Response, receipt: Receipt, place: str) -> None:

@@ -89,7 +89,7 @@ class Judged:
     record: Signed[DatasetRecord]
     agreement: Signed[Agreement]
 
-    def is_open(self, node: Node) -> None:
+    def check_open(self, node: Node) -> None:
         """Raise GrantExpired or ClockBehind unless the grant is valid now."""
         check_time(node.trust, self.opened.grant)
 

@@ -5,6 +5,7 @@ outbox row and the cursor are one transaction. Whatever breaks off before is tak
 the grant and the provider's receipt are kept beside the partial file.
 """
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -188,7 +189,7 @@ def _granted(run: _Pull, number: int) -> tuple[FetchRow, Judged]:
     request = TransferRequest(subscription=subscription.subscription, release=number)
     logged = node.broker.request_transfer(request)
     judged = judge_grant(node, logged, subscription, number)
-    judged.is_open(node)
+    judged.check_open(node)
     row = FetchRow(
         subscription=subscription.subscription,
         number=number,
@@ -212,7 +213,7 @@ def _usable(run: _Pull, row: FetchRow, judged: Judged) -> bool:
         if final.exists() and hash_file(final).sha256 == receipt.view_sha256:
             return True
     try:
-        judged.is_open(run.node)
+        judged.check_open(run.node)
     except GrantExpired:
         return False
     return True
@@ -231,7 +232,7 @@ def _provider_receipt(run: _Pull, row: FetchRow, judged: Judged) -> Signed[Recei
 def _fetch_bytes(run: _Pull, judged: Judged, receipt: Receipt, partial: Path) -> None:
     partial.parent.mkdir(mode=0o700, exist_ok=True)
     if not (partial.exists() and partial.stat().st_size == receipt.view_size_bytes):
-        judged.is_open(run.node)
+        judged.check_open(run.node)
     download(run.node, run.link, receipt, partial)
 
 
@@ -324,7 +325,10 @@ def proof_path(path: Path) -> Path:
 def _copy(source: Path, target: Path) -> None:
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        shutil.copyfile(source, draft)
+        # New and the owner's alone, whatever the umask and whoever else may write to that folder.
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with source.open("rb") as whole, os.fdopen(descriptor, "wb") as copy:
+            shutil.copyfileobj(whole, copy)
         sync_file(draft)
         draft.replace(target)
     except OSError as error:

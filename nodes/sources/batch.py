@@ -15,7 +15,7 @@ import polars as pl
 from contracts.errors import Corrupt
 from contracts.messages import Text
 from contracts.schema import Contract
-from contracts.validation import Rejected, Violation, value_text
+from contracts.validation import Rejected, Row, RowValidator, Violation, value_text
 from nodes.sources.cells import DTYPES, Odd, write_json
 
 _NESTED = frozenset({"object", "array"})
@@ -99,6 +99,22 @@ class RecordBatch:
         if kind == "integer":
             cells = [None if cell is None else int(cell) for cell in cells]
         return pl.Series(name, cells, dtype=DTYPES[kind], strict=False)
+
+
+def judge(batch: Batch, validator: RowValidator) -> tuple[pl.DataFrame, list[tuple[Rejected, Row | None]]]:
+    """Judge every row of a batch: give the accepted ones, and the rejected ones in row order.
+
+    A rejected row comes with its cells; None where the source had no row that could be read.
+    """
+    kept: list[bool] = []
+    rejected: list[tuple[Rejected, Row | None]] = [(verdict, None) for verdict in batch.broken]
+    for number, row in batch.rows():
+        verdict = validator.judge(number, row)
+        kept.append(verdict is None)
+        if verdict is not None:
+            rejected.append((verdict, row))
+    rejected.sort(key=lambda pair: pair[0].row_number)
+    return batch.keep(kept), rejected
 
 
 def broken_row(number: int, rule: str, raw: object, message: Text) -> Rejected:

@@ -6,7 +6,7 @@ from typing import TypedDict
 from contracts import library
 from contracts.schema import Contract, parse_contract
 from contracts.validation import RowValidator
-from nodes.sources.intake import judge
+from nodes.sources.batch import judge
 from nodes.sources.source import open_source
 
 SHOWN_VIOLATIONS = 200
@@ -53,7 +53,7 @@ def check_file(contract: str, path: Path) -> Report:
                 zh=fault.message.zh,
                 en=fault.message.en,
             )
-            for bad in rejected
+            for bad, _ in rejected
             for fault in bad.violations
         )
         report["violations"] += [fault for fault, _ in zip(faults, range(room), strict=False)]

@@ -34,7 +34,6 @@ from contracts.hj212 import (
     parse_time,
 )
 
-SUFFIX = ".hj212"
 PERIODS = {MINUTE_DATA: "minute", HOUR_DATA: "hour"}
 DATA_COMMANDS = frozenset({"2011", "2031", MINUTE_DATA, HOUR_DATA})
 READ_BYTES = 64 * 1024
@@ -245,13 +244,6 @@ def open_hj212(
         for row in _rows(packet, known):
             number += 1
             yield number, {**row, "synthetic": synthetic}
-
-
-def rows_from_spool(
-    path: Path, units: Mapping[str, str] | None = None, *, synthetic: bool | None = None
-) -> Iterator[dict[str, object]]:
-    """Read a spool as rows without their numbers; see ``open_hj212``."""
-    return (row for _, row in open_hj212(path, units, synthetic=synthetic))
 
 
 def _packets(path: Path) -> Iterator[Packet]:

@@ -49,7 +49,6 @@ class Scan:
     path: Path
     sha256: str
     content_sha256: str
-    content_bytes: int
     compressed: bool
     form: Form
     encoding: Encoding
@@ -92,7 +91,7 @@ def _scan(path: Path, max_bytes: int) -> Scan:
     sha256 = "sha256:" + file_digest.hexdigest()
     if head.startswith(_PARQUET):
         _check_parquet_end(path)
-        return Scan(path, sha256, sha256, stamp[0], False, "parquet", "binary", stamp)
+        return Scan(path, sha256, sha256, False, "parquet", "binary", stamp)
     compressed = head.startswith(_GZIP)
     reader = _TextReader(path.name)
     with _open(path, compressed=compressed) as content:
@@ -104,7 +103,7 @@ def _scan(path: Path, max_bytes: int) -> Scan:
     if compressed and reader.form == "hj212":
         raise UnreadableForm(f"{path.name} holds HJ 212 frames inside gzip; unpack it first")
     content_sha256 = "sha256:" + reader.digest.hexdigest()
-    return Scan(path, sha256, content_sha256, reader.size, compressed, reader.form, encoding, stamp)
+    return Scan(path, sha256, content_sha256, compressed, reader.form, encoding, stamp)
 
 
 class _TextReader:

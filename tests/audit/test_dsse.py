@@ -42,11 +42,6 @@ def test_signed_by_those_required() -> None:
     assert parsed.payload_as(TYPE) == b'{"a":1}'
 
 
-def test_a_second_party_signs_the_same_payload() -> None:
-    """Signatures are added one by one, over the same bytes."""
-    assert sign(TYPE, b'{"a":1}', [ONE]).signed_by(TWO) == ENVELOPE
-
-
 def test_a_missing_signature_is_refused() -> None:
     """An envelope lacking a required signature is refused and says whose; requiring nobody is refused too."""
     envelope = sign(TYPE, b"{}", [ONE, THREE])

@@ -274,4 +274,4 @@ def test_an_entry_before_1970_is_refused() -> None:
 
 def test_the_chain_is_over_leaf_hashes() -> None:
     """An entry's prev is the Merkle leaf hash of the entry before."""
-    assert chain_digest(GOOD) == "sha256:" + leaf_hash(GOOD).hex()
+    assert chain_digest(leaf_hash(GOOD)) == "sha256:" + leaf_hash(GOOD).hex()

@@ -169,7 +169,7 @@ def test_a_unit_sees_the_log_as_it_will_be(database: Database) -> None:
         log.commit_blocking(appending(1))
         committed = log.commit_blocking(chained)
 
-    assert committed.value == [chain_digest(event(1).encode()), chain_digest(event(2).encode())]
+    assert committed.value == [chain_digest(leaf_hash(event(n).encode())) for n in (1, 2)]
 
 
 def test_an_entry_keeps_the_moment_of_its_unit(database: Database) -> None:

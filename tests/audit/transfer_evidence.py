@@ -8,13 +8,13 @@ from audit.commitment import ContentDigest, ContentHasher, commit, content_commi
 from audit.database import open_database, upgrade
 from audit.dsse import Envelope, sign
 from audit.entry import Entry, EntryKind
+from audit.grant_entry import obligations_digest
 from audit.keys import SigningKey
 from audit.log import Log
 from audit.proof import TlogProof
 from audit.transfer_proof import Envelopes, ProvenEntry, assemble_proof, proven_entry
 from audit.trust import TrustedParticipant, TrustRoot
 from audit.unit import Unit
-from audit.verify import obligations_digest
 from contracts.canonical import digest, sha256_hex
 from contracts.clock import epoch_ms
 from contracts.messages import (

@@ -31,7 +31,7 @@ def seen(**changes: object) -> Overview:
         "sealed": False,
     } | changes
     nasty = Text(zh="<script>坏</script>", en='"><img src=x>')
-    event = RecentEvent(1, "access.probing", Severity.HIGH, nasty, 1_795_334_400_000)
+    event = RecentEvent(1, Severity.HIGH, nasty, 1_795_334_400_000)
     return Overview(7, 7, Tally(datasets=3, recent=(event,)), LogStatus.model_validate(fields))
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,18 +19,21 @@ from audit.keys import SealingKey, SigningKey, load_key
 from contracts.clock import SystemClock, monotonic_seconds
 from contracts.messages import Heads, Poll, Registration
 from exchange.home import init
-from exchange.serve import AddressTaken, run
+from exchange.serve import run
+from nodes.addresses import AddressInUse
+from nodes.control import ControlClient
 from nodes.registration import parse_invite
+from tests.certificates import write_certificate
 from tests.exchange.provinces import ORIGIN, SICHUAN
 
 SERVE = [sys.executable, "-m", "exchange.cli", "exchange", "serve"]
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Serve a home in a process of its own on a free port; give the process and its address."""
+def serving(home: Path, listen: str = "127.0.0.1:0") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Serve a home in a process of its own ; give the process and its address."""
     process = subprocess.Popen(
-        [*SERVE, "--home", str(home), "--listen", "127.0.0.1:0"],
+        [*SERVE, "--home", str(home), "--listen", listen],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -74,9 +78,28 @@ def test_an_exchange_serves_says_where_and_stops_at_once(served_home: Path) -> N
     assert not kept.exists()
 
 
+def test_off_loopback_there_is_tls_and_people_have_loopback(served_home: Path) -> None:
+    """With a certificate the public listener speaks TLS; an operator signs on loopback beside it."""
+    certificate, key = served_home / "tls" / "cert.pem", served_home / "tls" / "key.pem"
+    write_certificate(certificate, key)
+    with (served_home / "headwaters.toml").open("a") as settings:
+        settings.write(f'tls_certificate = "{certificate}"\ntls_key = "{key}"\n')
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    trusted = ssl.create_default_context(cafile=certificate)
+    with serving(served_home, f"0.0.0.0:{port}"):
+        ready = httpx.get(f"https://127.0.0.1:{port}/health/ready", verify=trusted, trust_env=False)
+        status = ControlClient(served_home, "operator").get("/operator/status")
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False)
+
+    assert ready.status_code == 200
+    assert status["log"]["sealed"] is False
+
+
 def test_an_address_in_use_is_said_plainly(served_home: Path) -> None:
     """A port that another process holds is an unavailable part with a next step."""
-    with socket.create_server(("127.0.0.1", 0)) as held, pytest.raises(AddressTaken):
+    with socket.create_server(("127.0.0.1", 0)) as held, pytest.raises(AddressInUse):
         run(served_home, f"127.0.0.1:{held.getsockname()[1]}")
 
 

@@ -1,6 +1,7 @@
 """Settings: file and environment, and everything misspelt is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,14 +113,18 @@ def test_plain_http_is_served_on_loopback_only(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listen", "address"),
-    [("127.0.0.1:8420", "http://127.0.0.1:8420"), ("0.0.0.0:8420", "https://exchange.example")],
+    ("chosen", "address"),
+    [
+        ({"listen": "127.0.0.1:8420"}, "http://127.0.0.1:8420"),
+        (
+            {"listen": "0.0.0.0:8420", "tls_certificate": "c.pem", "tls_key": "k.pem", "local_port": 8421},
+            "http://127.0.0.1:8421",
+        ),
+    ],
 )
-def test_people_reach_the_process_on_its_loopback_or_public_address(
-    folder: Path, listen: str, address: str
-) -> None:
-    """Off loopback only the public name fits the certificate; both are accepted in signatures."""
-    settings = load_settings(folder, listen=listen, public_url="https://exchange.example:443/")
+def test_people_reach_the_process_on_loopback(folder: Path, chosen: dict[str, Any], address: str) -> None:
+    """Beside a TLS listener people have one on loopback; both bases are accepted in signatures."""
+    settings = load_settings(folder, **chosen, public_url="https://exchange.example:443/")
 
     assert settings.own_address == address
     assert {address, "https://exchange.example"} <= set(settings.bases)

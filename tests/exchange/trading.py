@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pytest
 
 from audit.entry import Entry, EntryKind, parse_entry
+from audit.grant_entry import obligations_digest
 from audit.keys import SigningKey
 from audit.log_store import entry_count
 from contracts.canonical import sha256_hex
@@ -58,7 +59,7 @@ from exchange.subscriptions import flow as subscriptions
 from exchange.transfers import flow as transfers
 from exchange.transfers import receipts
 from exchange.wiring import HOOKS
-from nodes.granted import obligations_digest, redacted_fields
+from nodes.granted import redacted_fields
 from nodes.signed import peek_statement, sign_statement
 from tests.exchange.signers import Manner, NodesInProcess, Participant
 

@@ -15,6 +15,7 @@ import httpx
 from audit.commitment import content_commitment
 from audit.cosignature import Cosigner
 from audit.entry import Entry, EntryKind, chain_digest
+from audit.grant_entry import grant_fields
 from audit.keys import SealingKey, SigningKey
 from audit.merkle import inclusion_path, leaf_hash, tree_root
 from contracts.errors import Conflict, Invalid, NotFound, Refused
@@ -39,7 +40,6 @@ from contracts.messages import (
     TransferRequest,
 )
 from contracts.schema import parse_contract
-from nodes.granted import grant_fields
 from nodes.signed import peek_statement, sign_statement
 from tests.nodes.catalog_exchange import CatalogExchange, wire
 from tests.nodes.simulated_exchange import PROFILE
@@ -183,9 +183,13 @@ class SharingExchange(CatalogExchange):
             issued_at=self.clock.now(),
             expires_at=self.clock.now() + timedelta(seconds=GRANT_SECONDS),
         ).model_copy(update=self.spoil_grant)
-        fields = {**grant_fields(grant), "prev": self.chain.get(asked.subscription), **self.spoil_entry}
+        fields = {
+            **grant_fields(grant, grant.canonical()),
+            "prev": self.chain.get(asked.subscription),
+            **self.spoil_entry,
+        }
         index = self.append(Entry(EntryKind.GRANT, self.clock.now(), fields))
-        self.chain[asked.subscription] = chain_digest(self.entries[index])
+        self.chain[asked.subscription] = chain_digest(leaf_hash(self.entries[index]))
         logged = LoggedGrant(
             grant_envelope=sign_statement(grant, self.statement_key).text,
             leaf=base64.b64encode(self.entries[index]).decode(),
@@ -277,7 +281,7 @@ class SharingExchange(CatalogExchange):
 
     def _close(self, transfer: Transfer, entry: Entry, state: str) -> None:
         transfer.index = self.append(entry)
-        self.chain[transfer.grant.subscription] = chain_digest(self.entries[transfer.index])
+        self.chain[transfer.grant.subscription] = chain_digest(leaf_hash(self.entries[transfer.index]))
         transfer.state = state
 
     def _state(self, grant: str) -> ReceiptState:

@@ -150,6 +150,7 @@ def test_a_name_keeps_its_key(node: Node) -> None:
 
     with pytest.raises(PersonExists):
         node.people.register("wang-fang", SigningKey.generate().public, {Role.OPERATOR}, at_ms=2)
-    assert [person.name for person in node.people.everybody()] == ["li-wei", "wang-fang"]
+    assert [node.people.find(name).name for name in ("li-wei", "wang-fang")] == ["li-wei", "wang-fang"]
+    assert node.people.find("wang-fang").key == key
     with pytest.raises(UnknownPerson):
         node.people.find("nobody")

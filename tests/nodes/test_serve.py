@@ -1,24 +1,18 @@
-import ipaddress
 import signal
 import ssl
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import orjson
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from contracts.clock import SystemClock
-from nodes.addresses import PlainHttpRefused
+from nodes.addresses import AddressInUse, PlainHttpRefused
 from nodes.home import AlreadyServing, NodeHome, NotJoined
-from nodes.serve import AddressInUse, bind, run
+from nodes.serve import bind, run
+from tests.certificates import write_certificate
 from tests.nodes.conftest import JoinNode
 
 COMMAND = [sys.executable, "-W", "error", "-m", "exchange.cli", "node", "serve"]
@@ -31,7 +25,7 @@ def test_a_node_serves_without_its_exchange_and_ends_in_time(
 ) -> None:
     """A node starts while the exchange is down, says where it serves, and ends within two seconds."""
     home = NodeHome(join_node())
-    _make_certificate(home)
+    write_certificate(home.tls_certificate, home.tls_key)
     with subprocess.Popen(
         [*COMMAND, "--home", str(home.path), "--listen", listen],
         stdout=subprocess.PIPE,
@@ -57,29 +51,6 @@ def test_a_node_serves_without_its_exchange_and_ends_in_time(
     assert b"Traceback" not in errors
     assert took < 2
     assert not home.address_file.exists()
-
-
-def _make_certificate(home: NodeHome) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node.example")])
-    local = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    now = SystemClock().now()
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(local, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    home.tls_certificate.parent.mkdir()
-    home.tls_certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    home.tls_key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
 
 
 def test_an_empty_folder_is_not_served(tmp_path: Path) -> None:

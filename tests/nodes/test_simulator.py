@@ -14,7 +14,7 @@ from contracts.clock import BEIJING
 from contracts.hj212 import Packet, parse_frame
 from contracts.validation import Rejected, RowValidator
 from nodes.simulator import Link, NoAnswer, Report, Station, run, schedule, stations
-from nodes.sources.hj212 import Hj212Receiver, Limits, Spool, open_hj212, rows_from_spool
+from nodes.sources.hj212 import Hj212Receiver, Limits, Spool, open_hj212
 
 FIRST = datetime(2026, 3, 1, tzinfo=BEIJING)
 QUICK = 0.2  # seconds that a test waits for an answer that does not come
@@ -93,8 +93,8 @@ def test_rows_name_their_units(tmp_path: Path) -> None:
     file.append(replace(AIR, seed=1).packet(FIRST).frame())
     file.close()
 
-    by_default = {row["factor"]: row["unit"] for row in rows_from_spool(spool)}
-    by_device = {row["factor"]: row["unit"] for row in rows_from_spool(spool, {"a34004": "ug/m3"})}
+    by_default = {row["factor"]: row["unit"] for _, row in open_hj212(spool)}
+    by_device = {row["factor"]: row["unit"] for _, row in open_hj212(spool, {"a34004": "ug/m3"})}
 
     assert by_default["a34004"] == by_default["a34002"] == "ng/m3"
     assert by_device["a34004"] == "ug/m3"
@@ -124,7 +124,7 @@ def test_nothing_is_guessed(tmp_path: Path, item: str, column: str, expected: ob
     spool = tmp_path / "x.hj212"
     spool.write_bytes(replace(HAND, items=((("DataTime", "20260301080000"),), pairs)).frame())
 
-    (row,) = rows_from_spool(spool)
+    ((_, row),) = open_hj212(spool)
 
     assert (row[column], row["local_time"], row["period"]) == (expected, "2026-03-01T08:00", "hour")
 
@@ -136,7 +136,7 @@ def test_a_time_that_is_none_stays_as_it_came(tmp_path: Path) -> None:
     wrong = replace(HAND, items=((("DataTime", "20261301080000"),), value))
     spool.write_bytes(wrong.frame() + replace(HAND, items=(value,)).frame())
 
-    assert [row["local_time"] for row in rows_from_spool(spool)] == ["20261301080000", None]
+    assert [row["local_time"] for _, row in open_hj212(spool)] == ["20261301080000", None]
 
 
 def test_a_spool_is_read_past_torn_and_repeated_frames(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_a_spool_is_read_past_torn_and_repeated_frames(tmp_path: Path) -> None:
         file.append(frame)
     file.close()
 
-    times = {row["local_time"] for row in rows_from_spool(spool)}
+    times = {row["local_time"] for _, row in open_hj212(spool)}
     assert times == {"2026-03-01T00:00", "2026-03-01T02:00"}
-    assert len(list(rows_from_spool(spool))) == 8
+    assert len(list(open_hj212(spool))) == 8
 
 
 def test_a_closed_spool_takes_nothing(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_only_data_is_kept(tmp_path: Path) -> None:
     asyncio.run(story())
 
     assert (tmp_path / "x.hj212").read_bytes() == quiet.frame() * 4 + realtime.frame()
-    assert {row["period"] for row in rows_from_spool(tmp_path / "x.hj212")} == {"hour"}
+    assert {row["period"] for _, row in open_hj212(tmp_path / "x.hj212")} == {"hour"}
 
 
 async def hung_up(address: tuple[str, int], first: bytes, drip: bytes = b"") -> bool:

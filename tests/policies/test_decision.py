@@ -140,7 +140,7 @@ def test_facts_are_read_from_signed_shapes() -> None:
         expires_at=at + timedelta(days=1),
     )
 
-    assert ParticipantFacts.of(member) == PARTICIPANT
+    assert ParticipantFacts.of(member.participant, member.status, member.profile) == PARTICIPANT
     assert DatasetFacts.of(record, provider_status="active", fields=DATASET.fields) == DATASET
     facts = AgreementFacts.of(agreement, state="active", record=record.content_digest())
     assert facts.record_digest_matches

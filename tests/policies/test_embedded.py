@@ -92,9 +92,7 @@ def test_the_digest_does_not_depend_on_order() -> None:
     turned = Bundle(dict(reversed(list(sources.items()))))
 
     assert turned.digest == shipped_bundle().digest
-    turned.verify(shipped_bundle().digest)
-    with pytest.raises(BundleTampered):
-        Bundle({"headwaters/main.rego": b""}).verify(turned.digest)
+    assert Bundle({"headwaters/main.rego": b""}).digest != turned.digest
 
 
 OUTSIDE: list[str] = [

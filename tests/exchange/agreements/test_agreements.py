@@ -324,7 +324,9 @@ def test_either_side_may_end_an_agreement(trade: Trade, side: str) -> None:
     (entry,) = alliance.entries(EntryKind.AGREEMENT_END)
     assert dict(entry.fields) == {"agr": agreement, "why": f"ended-by-{side}"}
     with alliance.parts.database.read() as session:
-        assert store.ended_agreements(session) == [agreement]
+        ended = store.find_agreement(session, agreement)
+        assert ended is not None
+        assert ended.state == "ended"
         assert current_revocations(session)["agreement"] == [agreement]
 
 

@@ -1,6 +1,7 @@
 """The outbox: a receipt leaves when a quorum has witnessed it, and its proof then lies beside the file."""
 
 import stat
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from sqlmodel import select
 from audit.merkle import leaf_hash
 from audit.trust import TrustRoot
 from audit.verify import verify_transfer
-from contracts.clock import parse_rfc3339
 from nodes.broker import ExchangeSilent
 from nodes.exclusive import exclusively
 from nodes.node import Node
@@ -180,7 +180,7 @@ def test_a_refusal_that_goes_on_is_asked_for_ever_more_rarely(world: World) -> N
     for _ in range(9):
         tick(world.consumer)
         row = only(world.consumer)
-        pause = (parse_rfc3339(row["next_at"]) - world.clock.now()).total_seconds()
+        pause = (datetime.fromisoformat(row["next_at"]) - world.clock.now()).total_seconds()
         pauses.append(pause)
         world.clock.advance(pause)
 

@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 
 from contracts import library
-from contracts.validation import Rejected, RowValidator, UnknownFields
-from nodes.sources import check_file
+from contracts.validation import RowValidator, UnknownFields
 from nodes.sources.artifact import read_artifact, redact, write_artifact
 from nodes.sources.batch import RecordBatch
+from nodes.sources.check import check_file
 from nodes.sources.faults import TruncatedFile
-from nodes.sources.intake import take_in
 from nodes.sources.source import open_source
+from tests.nodes.sources.taking import take_in
 
 Put = Callable[..., Path]
 SECRET = "秘密联系人甲乙丙"
@@ -29,13 +29,12 @@ def enterprise(path: Path) -> Path:
 
 def test_an_intake_counts_every_row(put: Put, texts: dict[str, str], tmp_path: Path) -> None:
     """Read is published plus quarantined, and the artifact holds the published rows in order."""
-    rejected: list[Rejected] = []
     source = open_source(put(texts["prsa"]))
 
-    intake = take_in(source, tmp_path / "a.parquet", rejected.extend)
+    intake = take_in(source, tmp_path / "a.parquet")
 
     assert (intake.counts.read, intake.counts.published, intake.counts.quarantined) == (3, 2, 1)
-    assert [bad.row_number for bad in rejected] == [2]
+    assert [bad.row_number for bad in intake.rejected] == [2]
     rows = list(read_artifact(tmp_path / "a.parquet", source.contract))
     assert [(number, row["record_number"]) for number, row in rows] == [(1, 1), (2, 3)]
     assert intake.written.columns == tuple(source.contract.columns())
@@ -48,7 +47,7 @@ def test_the_same_rows_are_the_same_bytes(put: Put, texts: dict[str, str], tmp_p
     source = open_source(put(texts[kind]))
     paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for path in paths:
-        take_in(source, path, lambda _: None)
+        take_in(source, path)
 
     assert paths[0].read_bytes() == paths[1].read_bytes()
     validator = RowValidator(source.contract)

@@ -9,8 +9,8 @@ import pytest
 from contracts.messages import Counts
 from contracts.validation import Rejected
 from nodes.sources.discovery import Discovery, discover
-from nodes.sources.intake import take_in
 from nodes.sources.source import Source, open_source
+from tests.nodes.sources.taking import take_in
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 HOURS = 35_064
@@ -52,8 +52,8 @@ def judged(
     path = tmp_path_factory.mktemp("real") / "a.parquet"
     results = {}
     for file in found.files:
-        rejected: list[Rejected] = []
-        results[file.path.name] = (take_in(Source(file), path, rejected.extend).counts, rejected)
+        intake = take_in(Source(file), path)
+        results[file.path.name] = (intake.counts, intake.rejected)
     return results
 
 
