@@ -30,6 +30,7 @@ from nodes.background import in_thread
 from nodes.home import NodeHome, write_private
 from nodes.mailbox import MailboxLoop
 from nodes.node import Node, open_node
+from nodes.publishing.artifacts import sweep_drafts
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +85,8 @@ def run(path: Path, listen: str = f"{LOCAL_HOST}:0") -> None:
     home.read_identity()
     lock = home.lock()
     try:
+        for folder in (home.artifacts, home.views):
+            sweep_drafts(folder)
         listeners = bind(home, listen)
         with open_node(path) as node, contextlib.ExitStack() as stack:
             for listener in listeners:

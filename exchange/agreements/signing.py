@@ -25,6 +25,7 @@ from exchange.agreements.model import AgreementState, OfferUnanswered, Turn
 from exchange.agreements.offers import make_offer
 from exchange.agreements.tables import AgreementRow, ApplicationRow
 from exchange.incidents.denials import Denial, record_answer_denial
+from exchange.mailbox.mailbox import NodeSilent
 from exchange.members.store import find_member
 from exchange.parts import Parts
 
@@ -64,7 +65,8 @@ async def advance(parts: Parts, name: str, silent: AbstractSet[str] = frozenset(
             await _ask(parts, offer)
         except Unavailable as silence:
             log.info("offer_unanswered", application=name, party=offer.party, code=silence.code)
-            return frozenset({offer.party})
+            # An answer that does not hold is about this application only; silence is about the node.
+            return frozenset({offer.party}) if isinstance(silence, NodeSilent) else frozenset()
     return frozenset()
 
 

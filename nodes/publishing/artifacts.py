@@ -4,6 +4,7 @@ A file gets its name only when it is whole, hashed and on disk; the same bytes t
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from audit.commitment import ContentDigest, ContentHasher
@@ -27,6 +28,15 @@ def keep_file(draft: Path, folder: Path) -> tuple[ContentDigest, Path]:
     draft.replace(path)
     sync_folder(folder)
     return content, path
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove what a killed process left half made; only for the process that alone serves the home."""
+    for draft in folder.glob(".draft-*"):
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        else:
+            draft.unlink()
 
 
 def hash_file(path: Path) -> ContentDigest:

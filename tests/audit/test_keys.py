@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -197,3 +198,37 @@ def test_nothing_is_sealed_to_a_weak_key() -> None:
     """A key of small order, under which anybody could read, is refused."""
     with pytest.raises(KeyInvalid):
         seal("x25519:" + base64.b64encode(bytes(32)).decode(), b"rows", b"purpose")
+
+
+SMALL_ORDER = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+]
+
+
+@pytest.mark.parametrize("sign_bit", [0, 0x80])
+@pytest.mark.parametrize("point", SMALL_ORDER)
+def test_a_key_of_small_order_is_refused(point: str, sign_bit: int) -> None:
+    """A public key under which anybody can sign, in any of its spellings, is no key."""
+    raw = bytearray.fromhex(point)
+    raw[31] |= sign_bit
+
+    with pytest.raises(KeyInvalid):
+        PublicKey(bytes(raw))
+    with pytest.raises(KeyInvalid):
+        PublicKey.from_text("ed25519:" + base64.b64encode(raw).decode())
+
+
+def test_why_small_order_is_refused() -> None:
+    """Under the neutral element one signature, made without a key, holds for every message."""
+    neutral = bytes([1]) + bytes(31)
+    forged = neutral + bytes(32)
+    library = Ed25519PublicKey.from_public_bytes(neutral)
+
+    for message in (b"a grant", b"an agreement"):
+        library.verify(forged, message)

@@ -286,3 +286,22 @@ async def test_a_suspended_witness_is_not_asked(
 
     assert (await status(exchange)).witnesses == 2
     assert witnesses[0].asked == []
+
+
+async def test_a_witness_cannot_flood_the_log_with_alarms(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """A witness that agrees and objects in turn is heard again after ten minutes, not at every turn."""
+    async with Serving(*witnesses):
+        for odd in (lambda _: mailbox_answer(422, b""), None) * 3:
+            witnesses[0].odd = odd
+            await exchange.invite(witness=False)  # the log grows, so everybody is asked
+            await cosigning.round()
+            await cosigning.settle()
+        exchange.clock.advance(601)
+        witnesses[0].odd = lambda _: mailbox_answer(422, b"")
+        await exchange.invite(witness=False)
+        await cosigning.round()
+        await cosigning.settle()
+
+    assert (await event_classes(exchange)).count("log.equivocation") == 2

@@ -170,3 +170,13 @@ def test_the_page_tells_the_hour_in_beijing() -> None:
     )
 
     assert "2026-11-22 16:00:00(UTC+8)" in render(overview, None)
+
+
+async def test_invented_methods_do_not_multiply_the_series(exchange: Exchange) -> None:
+    """A caller's own methods are counted together, so nobody can fill the memory with labels."""
+    for n in range(3):
+        await exchange.http.request(f"ODD{n}", "/health/live")
+    text = (await exchange.http.get("/metrics")).text
+
+    assert "ODD" not in text
+    assert 'headwaters_requests_total{method="other"' in text

@@ -170,3 +170,27 @@ async def test_the_public_scheme_is_ours_to_say(exchange: Exchange) -> None:
     assert target_uri(Request(scope), bases) == "https://exchange.example/a%20b?q=1"
     with pytest.raises(WrongAddress):
         target_uri(Request(scope | {"headers": []}), bases)
+
+
+async def test_a_target_that_is_no_uri_is_refused(exchange: Exchange) -> None:
+    """Bytes outside ASCII in a path or query are a bad signature, not an internal error."""
+    from starlette.requests import Request
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/\xff",
+        "raw_path": b"/\xff",
+        "query_string": b"q=\xe9",
+        "headers": [(b"host", b"127.0.0.1:8420")],
+    }
+
+    assert target_uri(Request(scope), (BASE,)) == f"{BASE}/\ufffd?q=\ufffd"
+
+
+@pytest.mark.parametrize("path", ["/events", "/datasets/city-air/releases"])
+async def test_a_cursor_beyond_the_database_is_refused(exchange: Exchange, path: str) -> None:
+    """A number that no database holds is the caller's mistake, not an internal error."""
+    province = await exchange.admit()
+
+    assert code(await province.http.get(f"{path}?since={10**30}")) == (400, "bad-request")

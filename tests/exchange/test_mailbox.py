@@ -324,7 +324,7 @@ def test_a_relayed_request_has_few_headers() -> None:
 
 
 async def test_a_body_over_the_limit_is_refused(exchange: Exchange) -> None:
-    """A megabyte is the limit for most routes, eight for answers and relays."""
+    """A megabyte is the limit for most routes, eight for answers."""
     province = await exchange.admit()
     big = await province.http.post("/probe", content=b"x" * (1024 * 1024 + 1))
     answer = await province.http.post("/mailbox/answers/x-aaaaaaaaaaaa", content=b"x" * (1024 * 1024 + 1))

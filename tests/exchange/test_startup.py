@@ -242,3 +242,20 @@ async def test_the_same_policy_is_not_logged_again(restart: Restart) -> None:
         await restarted.opening.run()
 
     assert restarted.exchange.parts.log.size() == size
+
+
+async def test_suspended_witnesses_still_count_towards_the_answers(restart: Restart) -> None:
+    """Who cosigned and was suspended since cannot answer, yet one answer less does not become enough."""
+    restarted = await restart()
+    parts, gone = restarted.exchange.parts, restarted.witnesses[2]
+    parts.log.unseal()
+    await restarted.exchange.act(gone, "suspend", {"reason": "test"})
+    parts.log._sealed = True  # as after one more restart
+    async with Serving(restarted.witnesses[0]):
+        await restarted.opening.round()
+        after_one = parts.log.sealed
+    async with Serving(restarted.witnesses[1]):
+        await restarted.opening.round()
+
+    assert after_one is True
+    assert parts.log.sealed is False

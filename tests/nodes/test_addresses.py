@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import HeadwatersError
-from nodes.addresses import BadAddress, PlainHttpRefused, checked_base, mailbox_participant
+from nodes.addresses import BadAddress, PlainHttpRefused, checked_base, checked_peer, mailbox_participant
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,14 @@ def test_only_node_names_belong_to_the_mailbox() -> None:
     assert mailbox_participant("example.org") is None
     with pytest.raises(HeadwatersError):
         mailbox_participant("evil.node")
+
+
+def test_a_far_exchange_sends_nobody_to_their_own_machine() -> None:
+    """Off loopback a participant's address on loopback is refused; on one machine it is how nodes are reached."""
+    near = "http://127.0.0.1:9000"
+
+    assert checked_peer(near, "http://127.0.0.1:8420") == near
+    assert checked_peer("https://node.example", "https://exchange.example") == "https://node.example"
+    for own in (near, "https://localhost", "https://[::1]:1"):
+        with pytest.raises(BadAddress):
+            checked_peer(own, "https://exchange.example")

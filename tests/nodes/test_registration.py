@@ -192,3 +192,11 @@ def test_waiting_ends_at_its_deadline(
     with pytest.raises(ApprovalPending):
         _join(exchange, clock, tmp_path / "home", exchange.invite(), wait_seconds=30)
     assert timedelta(seconds=30) <= clock.now() - before < timedelta(seconds=32)
+
+
+def test_an_invite_whose_quorum_cannot_be_is_refused(exchange: SimulatedExchange) -> None:
+    """An invite that asks for more cosignatures than there are witnesses is refused before anything is made."""
+    exchange.quorum = exchange.witnesses + 1
+
+    with pytest.raises(InviteInvalid):
+        parse_invite(exchange.invite())

@@ -6,7 +6,7 @@ from audit.keys import SignatureInvalid, SigningKey
 from audit.note import NoteInvalid, format_note
 from audit.quorum import QuorumMissing
 from audit.trust import TrustRoot
-from contracts.clock import FrozenClock
+from contracts.clock import FrozenClock, monotonic_seconds
 from contracts.messages import MemberStatus
 from nodes.broker import ExchangeSilent
 from nodes.directory import DirectoryForked, DirectoryRolledBack, MemberKeyChanged, TooManyWitnesses
@@ -312,3 +312,28 @@ def test_the_quorum_is_undecidable_until_enough_witnesses_joined(
 
     with pytest.raises(QuorumMissing):
         node.trust.witness_policy()
+
+
+def test_a_clock_set_back_does_not_keep_revocations_young(
+    node: Node, exchange: SimulatedExchange, clock: FrozenClock
+) -> None:
+    """A list that seems to come from the future is fetched again, so nobody stays unrevoked by a wrong clock."""
+    node.trust.revocations()
+    exchange.calls.clear()
+    clock.advance(-60)
+    node.trust.revocations()
+
+    assert exchange.calls == [("GET", "/revocations")]
+
+
+def test_revocations_age_on_the_monotonic_clock_too(
+    node: Node, exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that stands still does not keep a list for longer than five seconds."""
+    node.trust.revocations()
+    exchange.calls.clear()
+    held = monotonic_seconds() + 6
+    monkeypatch.setattr("nodes.trust.monotonic_seconds", lambda: held)
+    node.trust.revocations()
+
+    assert exchange.calls == [("GET", "/revocations")]

@@ -12,7 +12,7 @@ from contracts.errors import Conflict
 from contracts.messages import Manifest
 from nodes.broker import ExchangeSilent
 from nodes.exclusive import Busy, exclusively
-from nodes.publishing.artifacts import artifact_path, hash_file
+from nodes.publishing.artifacts import artifact_path, hash_file, sweep_drafts
 from nodes.publishing.publish import (
     EmptyRelease,
     ExchangeForgot,
@@ -276,3 +276,15 @@ def test_whatever_a_column_holds_no_row_is_lost(world: World, tmp_path: Path, va
     counts = world.publish(records, "any.ndjson").counts
 
     assert counts.read == counts.published + counts.quarantined == len(records)
+
+
+def test_what_a_killed_process_left_half_made_is_swept(tmp_path: Path) -> None:
+    """At start the drafts of an earlier process go, and artifacts stay."""
+    (tmp_path / ".draft-1").mkdir()
+    (tmp_path / ".draft-1" / "whole.parquet").write_bytes(b"half")
+    (tmp_path / ".draft-2.parquet").write_bytes(b"half")
+    (tmp_path / "whole.parquet").write_bytes(b"whole")
+
+    sweep_drafts(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.parquet"]

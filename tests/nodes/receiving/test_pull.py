@@ -137,6 +137,7 @@ def test_files_are_copied_to_the_folder_that_was_asked_for(world: World, tmp_pat
     assert file.path == target / f"{DATASET}-1.parquet"
     assert hash_file(file.path) == hash_file(world.consumer.home.inbox / DATASET / "1.parquet")
     assert [one.name for one in target.iterdir()] == [file.path.name]
+    assert file.path.stat().st_mode & 0o077 == 0  # the rows are the owner's, also outside the home
 
 
 @pytest.mark.parametrize("folder", ["relative", "/does/not/exist"])
