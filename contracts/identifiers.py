@@ -15,6 +15,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
+EXCHANGE_KEYID = "exchange"  # the key id under which the exchange signs its requests to nodes
+PERSON_PREFIX = "person:"  # a person's key id is this and the name; a node's is its participant id
+
 
 class Kind(StrEnum):
     """What an opaque identifier names, and its first letter."""

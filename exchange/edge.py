@@ -30,14 +30,6 @@ def parts_of(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(parts_of)]
 
 
-async def raw_body(request: Request) -> bytes:
-    """Read the whole body; ``nodes.bodies`` has bounded it."""
-    return await request.body()
-
-
-RawBody = Annotated[bytes, Depends(raw_body)]
-
-
 def parsed(model: type[W]) -> Callable[[Request], Awaitable[W]]:
     """Give a dependency that reads the body as ``model``; it raises BadMessage (400).
 

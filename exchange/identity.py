@@ -17,12 +17,11 @@ from audit import nonces
 from audit.httpsig import SignedParts, verify_request
 from audit.keys import PublicKey
 from contracts.errors import Refused, Unauthenticated
+from contracts.identifiers import PERSON_PREFIX
 from contracts.messages import MemberStatus, Role
 from exchange.edge import Wired
 from exchange.members.roll import UnknownCaller
 from exchange.parts import Parts
-
-PERSON_PREFIX = "person:"
 
 
 class WrongAddress(Unauthenticated):

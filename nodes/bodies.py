@@ -5,13 +5,23 @@ nothing.
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
+from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.errors import TooLarge
 from nodes.problems import problem_response
 
 DEFAULT_LIMIT_BYTES = 1024 * 1024
+
+
+async def raw_body(request: Request) -> bytes:
+    """Give the exact bytes that were signed."""
+    return await request.body()
+
+
+RawBody = Annotated[bytes, Depends(raw_body)]
 
 
 class BodyTooLarge(TooLarge):

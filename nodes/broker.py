@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Self, TypeVar
+from typing import Self
 
 import httpx
 
@@ -19,28 +19,31 @@ from contracts.clock import Clock
 from contracts.errors import Unavailable
 from contracts.messages import (
     AgreementAnswer,
+    ApplicationList,
     ApplicationView,
-    At,
     BadMessage,
     Catalog,
     CatalogEntry,
+    Consistency,
     EventList,
     Inclusion,
+    JoinAnswer,
     LoggedGrant,
     MailboxAnswer,
+    MemberState,
     MemberStatus,
-    ParticipantId,
+    Probe,
+    ProbeAnswer,
     ReceiptDelivery,
     ReceiptState,
     RelayRequest,
     ReleaseEntry,
     ReleaseList,
     Sharing,
-    Short,
+    SubscriptionList,
     SubscriptionRequest,
     SubscriptionView,
     TransferRequest,
-    Wire,
 )
 from contracts.problem import error_from
 from nodes.addresses import checked_base, is_loopback_url, tls_context
@@ -48,8 +51,6 @@ from nodes.answers import PLAIN, read_answer
 
 TIMEOUT_SECONDS = 20.0
 RELAY_TIMEOUT_SECONDS = 60.0
-
-W = TypeVar("W", bound=Wire)
 
 
 class ExchangeSilent(Unavailable):
@@ -61,52 +62,6 @@ class ExchangeSilent(Unavailable):
     next_en = (
         "Check the network and the exchange's address; the node reconnects by itself, so try again later."
     )
-
-
-class JoinAnswer(Wire):
-    """Where a registration stands, and the fingerprint that the operator compares."""
-
-    status: MemberStatus
-    fingerprint: Short
-
-
-class MemberState(Wire):
-    """Where one participant stands."""
-
-    participant: ParticipantId
-    status: MemberStatus
-
-
-class Probe(Wire):
-    """A nonce to be echoed under a full signature check."""
-
-    nonce: Short
-
-
-class ProbeAnswer(Wire):
-    """The echo of a probe, with the exchange's time."""
-
-    participant: ParticipantId
-    nonce: Short
-    at: At
-
-
-class ApplicationList(Wire):
-    """The applications in which the caller is consumer or provider."""
-
-    applications: list[ApplicationView]
-
-
-class SubscriptionList(Wire):
-    """The subscriptions in which the caller is consumer or provider."""
-
-    subscriptions: list[SubscriptionView]
-
-
-class Consistency(Wire):
-    """A consistency proof between two log sizes (RFC 9162 s2.1.4)."""
-
-    path: list[str]
 
 
 class Broker:

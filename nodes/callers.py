@@ -17,12 +17,12 @@ from audit.httpsig import SignedParts, verify_request
 from audit.keys import PublicKey
 from audit.nonces import admit
 from contracts.errors import Refused, Unauthenticated
+from contracts.identifiers import EXCHANGE_KEYID, PERSON_PREFIX
 from contracts.messages import Role
 from nodes.addresses import is_loopback
+from nodes.bodies import RawBody
 from nodes.node import Node
-from nodes.people import PERSON_PREFIX, Person
-
-EXCHANGE_KEYID = "exchange"
+from nodes.people import Person
 
 
 class WrongTarget(Unauthenticated):
@@ -75,14 +75,6 @@ class ParticipantCall:
     participant: str
     key: PublicKey
     body: bytes
-
-
-async def raw_body(request: Request) -> bytes:
-    """Give the exact bytes that were signed."""
-    return await request.body()
-
-
-RawBody = Annotated[bytes, Depends(raw_body)]
 
 
 def target_uri(request: Request) -> str:

@@ -16,7 +16,7 @@ from audit.httpsig import RequestSigner
 from audit.keys import KeyFileMissing, load_key
 from contracts.clock import Clock, SystemClock
 from contracts.errors import NotFound, Unavailable, Usage
-from contracts.identifiers import parse_name
+from contracts.identifiers import PERSON_PREFIX, parse_name
 from contracts.messages import BadMessage
 from contracts.problem import error_from
 from nodes.addresses import tls_context
@@ -90,7 +90,7 @@ class ControlClient:
         except KeyFileMissing as error:
             raise NoSuchPerson(f"there is no key of {name}", people=self._people()) from error
         address = self._address()
-        auth = RequestSigner(key, f"person:{name}", clock=self._clock)
+        auth = RequestSigner(key, f"{PERSON_PREFIX}{name}", clock=self._clock)
         # A release may take minutes to validate; the stream says in between that it is alive.
         timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None if stream else TIMEOUT_SECONDS)
         headers = {"content-type": "application/json"}

@@ -29,7 +29,8 @@ from contracts.messages import (
     Wire,
 )
 from nodes import offers, outbox
-from nodes.callers import AnyPerson, RawBody, TheNode, person_with
+from nodes.bodies import RawBody
+from nodes.callers import AnyPerson, TheNode, person_with
 from nodes.node import Node
 from nodes.people import Person
 from nodes.problems import problem_of
@@ -38,7 +39,7 @@ from nodes.publishing.datasets import Declaration, declare_dataset, own_datasets
 from nodes.publishing.publish import Published, own_releases, publish
 from nodes.receiving import apply as applying
 from nodes.receiving.pull import Pulled, PullOptions, pull
-from nodes.sharing_tables import HeldApplicationRow, SubscriptionRow
+from nodes.sharing_tables import HeldApplicationRow, OutboxState, SubscriptionRow
 from nodes.signed import peek_statement
 from nodes.trust import UnknownParticipant
 
@@ -105,7 +106,7 @@ def get_status(node: TheNode, _person: AnyPerson) -> Fields:
         "held_applications": sum(row.state == offers.HELD for row in offers.held_applications(node)),
         "subscriptions": len(applying.own_subscriptions(node)),
         "outbox": len(waiting),
-        "outbox_stuck": sum(row["state"] == outbox.STUCK for row in waiting),
+        "outbox_stuck": sum(row["state"] == OutboxState.STUCK for row in waiting),
         "events": node.events.newest(),
     }
 

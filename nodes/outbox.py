@@ -32,12 +32,11 @@ from nodes.exclusive import Busy, exclusively
 from nodes.home import write_private
 from nodes.node import Node
 from nodes.receiving.pull import proof_path
-from nodes.sharing_tables import OutboxRow, ReceivedRow
+from nodes.sharing_tables import OutboxRow, OutboxState, ReceivedRow
 from nodes.signed import peek_statement
 
 log = structlog.get_logger(__name__)
 
-NEW, SENT, STUCK = "new", "sent", "stuck"
 BATCH_ROWS = 64
 PAUSE_MS = 500
 QUICK_ATTEMPTS = 20  # about ten seconds at the usual pace, then ever slower; a refusal slows down at once
@@ -102,27 +101,27 @@ def _due(node: Node) -> list[OutboxRow]:
 def _step(node: Node, row: OutboxRow) -> bool:
     """Send, ask, prove; say whether the row has left."""
     try:
-        state = _tell(node, row) if row.state != SENT else node.broker.receipt_state(row.grant_id)
+        state = _tell(node, row) if row.state != OutboxState.SENT else node.broker.receipt_state(row.grant_id)
         if not _is_closed(row, state):
-            _later(node, row, SENT, None)
+            _later(node, row, OutboxState.SENT, None)
             return False
         closing = _witnessed(node, _index(state))
         _check_entry(row, state, closing)
         _leave(node, row, closing)
     except Undecidable as error:
-        _later(node, row, SENT, error.code)
+        _later(node, row, OutboxState.SENT, error.code)
         return False
     except Unavailable:
-        _later(node, row, row.state, "unavailable")
+        _later(node, row, OutboxState(row.state), "unavailable")
         raise
     except HeadwatersError as error:
         if isinstance(error, Conflict) and error.code == NOT_WITNESSED:
-            _later(node, row, SENT, NOT_WITNESSED)
+            _later(node, row, OutboxState.SENT, NOT_WITNESSED)
             return False
         reason = f"{error.code}: {error.detail}"
         if row.reason != reason:
             log.warning("receipt_stuck", grant=row.grant_id, role=row.role, code=error.code)
-        _later(node, row, STUCK, reason)
+        _later(node, row, OutboxState.STUCK, reason)
         return False
     return True
 
@@ -237,14 +236,14 @@ def _copy_proof(place: Path, proof: bytes) -> None:
         log.warning("proof_not_copied", error=type(error).__name__)
 
 
-def _later(node: Node, row: OutboxRow, state: str, reason: str | None) -> None:
+def _later(node: Node, row: OutboxRow, state: OutboxState, reason: str | None) -> None:
     """Keep the row and come back: while all is well quickly for a while, then after a doubling pause."""
     attempts = row.attempts + 1 if row.state == state else 1
-    doublings = attempts - 1 if state == STUCK else max(0, attempts - QUICK_ATTEMPTS)
+    doublings = attempts - 1 if state == OutboxState.STUCK else max(0, attempts - QUICK_ATTEMPTS)
     pause = min(MAX_PAUSE_MS, PAUSE_MS * 2 ** min(doublings, 10))
     with node.database.transaction() as session:
         kept = session.get(OutboxRow, (row.grant_id, row.role))
         if kept is not None:
-            kept.state, kept.reason, kept.attempts = state, reason, attempts
+            kept.state, kept.reason, kept.attempts = state.value, reason, attempts
             kept.next_at = epoch_ms(node.clock.now()) + pause
             session.add(kept)

@@ -12,6 +12,7 @@ from sqlmodel import SQLModel, col, func, select
 from contracts.clock import beijing
 from contracts.messages import DatasetRecord, SecurityEvent
 from nodes.node import Node
+from nodes.offers import HELD
 from nodes.sharing_tables import (
     DatasetRow,
     HeldApplicationRow,
@@ -136,9 +137,7 @@ def _count(node: Node, table: type[SQLModel]) -> int:
 
 def _held(node: Node) -> int:
     with node.database.read() as session:
-        waiting = (
-            select(func.count()).select_from(HeldApplicationRow).where(HeldApplicationRow.state == "held")
-        )
+        waiting = select(func.count()).select_from(HeldApplicationRow).where(HeldApplicationRow.state == HELD)
         return session.exec(waiting).one()
 
 

@@ -14,7 +14,6 @@ from contracts.identifiers import parse_name
 from contracts.messages import Role
 from nodes.tables import PersonRow
 
-PERSON_PREFIX = "person:"
 ALL_ROLES = frozenset(Role)
 
 

@@ -4,14 +4,14 @@ Moments are whole milliseconds since 1970 in UTC. Signed statements are kept as 
 was signed, so that what is sent again after a crash is byte for byte what was sent before.
 """
 
+from enum import StrEnum
+
 from sqlalchemy import BigInteger, Integer, String
 from sqlalchemy import Text as LongText
 from sqlmodel import Field
 
+from audit.tables import PLACE
 from nodes.tables import NodeTable
-
-# On SQLite an INTEGER primary key is the row's own place; BIGINT would add an index beside it.
-_PLACE = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class ContractRow(NodeTable, table=True):
@@ -63,7 +63,7 @@ class QuarantineRow(NodeTable, table=True):
 
     __tablename__ = "quarantine"
 
-    id: int | None = Field(sa_type=_PLACE, default=None, primary_key=True)
+    id: int | None = Field(sa_type=PLACE, default=None, primary_key=True)
     dataset: str = Field(sa_type=String(63), index=True)
     source: str = Field(sa_type=String(71))
     contract: str = Field(sa_type=String(71))
@@ -186,6 +186,14 @@ class ReceivedRow(NodeTable, table=True):
     rows: int = Field(sa_type=BigInteger)
     redacted: str = Field(sa_type=LongText)
     at: int = Field(sa_type=BigInteger)
+
+
+class OutboxState(StrEnum):
+    """How far a receipt has come: not sent, sent and not witnessed yet, or refused."""
+
+    NEW = "new"
+    SENT = "sent"
+    STUCK = "stuck"
 
 
 class OutboxRow(NodeTable, table=True):

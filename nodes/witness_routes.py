@@ -9,7 +9,8 @@ from fastapi.responses import Response
 
 from contracts.errors import NotFound
 from contracts.messages import Challenge
-from nodes.callers import FromExchange, RawBody, TheNode
+from nodes.bodies import RawBody
+from nodes.callers import FromExchange, TheNode
 from nodes.node import Node
 from nodes.witness import NOTE_CONTENT_TYPE, Witness
 

@@ -14,6 +14,7 @@ from contracts.messages.wire import (
     Digest,
     Long,
     ParticipantId,
+    Short,
     Statement,
     SubscriptionId,
     Text,
@@ -107,3 +108,21 @@ class ApplicationView(Wire):
     agreement_envelope: str | None
     agreement_payload: str | None
     reasons: list[Text]
+
+
+class ApplicationList(Wire):
+    """The applications in which the caller is consumer or provider."""
+
+    applications: list[ApplicationView]
+
+
+class EndAgreement(Wire):
+    """Why an agreement ends, in words for people."""
+
+    why: Short
+
+
+class SubscriptionList(Wire):
+    """The subscriptions in which the caller is consumer or provider."""
+
+    subscriptions: list[SubscriptionView]

@@ -125,3 +125,31 @@ class Revocations(Statement):
     participants: list[ParticipantId]
     agreements: list[AgreementId]
     grants: list[GrantId]
+
+
+class JoinAnswer(Wire):
+    """Where a registration stands, and the fingerprint that the operator compares."""
+
+    status: MemberStatus
+    fingerprint: Short
+
+
+class MemberState(Wire):
+    """Where one participant stands."""
+
+    participant: ParticipantId
+    status: MemberStatus
+
+
+class Probe(Wire):
+    """A nonce to be echoed under a full signature check."""
+
+    nonce: Short
+
+
+class ProbeAnswer(Wire):
+    """The echo of a probe, with the exchange's time."""
+
+    participant: ParticipantId
+    nonce: Short
+    at: At

@@ -142,3 +142,9 @@ class Inclusion(Wire):
     leaf: str
     path: list[str]
     checkpoint: str
+
+
+class Consistency(Wire):
+    """A consistency proof between two log sizes (RFC 9162 s2.1.4); hashes in base64."""
+
+    path: list[str]

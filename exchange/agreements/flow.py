@@ -35,7 +35,8 @@ async def apply(parts: Parts, caller: Caller, envelope: str) -> ApplicationView:
     """Take an application and, when both nodes answer, bring it to an agreement at once.
 
     The same envelope again gives the application as it stands. Raises OtherSigner, DatasetUnknown,
-    OwnDataset, ApplicationTaken, TooManyApplications; Refused or TooManyDenials after the denial is on record.
+    OwnDataset, ApplicationTaken, TooManyApplications; Refused or TooManyDenials after the denial is on
+    record.
     """
     signed = read_statement(envelope, Application, caller.key)
     check_speaker(signed.statement.consumer, caller.participant)

@@ -4,19 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from contracts.messages import AgreementAnswer, AgreementId, ApplicationId, Short, Wire
+from contracts.messages import AgreementAnswer, AgreementId, ApplicationId, ApplicationList, EndAgreement
 from exchange.agreements import flow
-from exchange.edge import RawBody, Wired, answer, answer_json, parsed
+from exchange.edge import Wired, answer, answer_json, parsed
 from exchange.evidence import envelope_text
 from exchange.identity import ActiveNode
+from nodes.bodies import RawBody
 
 router = APIRouter(tags=["agreements"])
-
-
-class EndAgreement(Wire):
-    """Why an agreement ends, in words for people."""
-
-    why: Short
 
 
 @router.post("/applications")
@@ -28,8 +23,7 @@ async def apply(parts: Wired, caller: ActiveNode, body: RawBody) -> Response:
 @router.get("/applications")
 async def applications(parts: Wired, caller: ActiveNode) -> Response:
     """List the caller's applications, as consumer or provider."""
-    found = [view.model_dump(mode="json") for view in flow.applications(parts, caller)]
-    return answer_json({"applications": found})
+    return answer(ApplicationList(applications=flow.applications(parts, caller)))
 
 
 @router.get("/applications/{application}")

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Query, Response
 
 from contracts.messages import ContractId, DatasetId, Sharing, Version
 from exchange.catalog import flow
-from exchange.edge import RawBody, Since, Wired, answer, answer_text
+from exchange.edge import Since, Wired, answer, answer_text
 from exchange.evidence import envelope_text
 from exchange.identity import ActiveNode
+from nodes.bodies import RawBody
 
 router = APIRouter(tags=["catalog"])
 

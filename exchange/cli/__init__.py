@@ -1,7 +1,7 @@
 """The command ``headwaters``: one word for everything a person does here.
 
 Exit codes: 0 done · 1 refused or invalid · 2 not decidable · 64 wrong usage · 70 internal error ·
-75 a part is unavailable. Each group of commands lives in its own module and is imported when it is used.
+75 a part is unavailable. What a command needs beyond the client is imported when it runs.
 """
 
 import sys

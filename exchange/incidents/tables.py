@@ -1,9 +1,10 @@
 """The rows of denials and security events; moments are whole milliseconds since 1970 in UTC."""
 
-from sqlalchemy import BigInteger, Integer, String
+from sqlalchemy import BigInteger, String
 from sqlalchemy import Text as LongText
 from sqlmodel import Field
 
+from audit.tables import PLACE
 from exchange.tables import ExchangeTable
 
 
@@ -12,9 +13,7 @@ class DenialRow(ExchangeTable, table=True):
 
     __tablename__ = "denial"
 
-    id: int | None = Field(
-        default=None, sa_type=BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
-    )
+    id: int | None = Field(default=None, sa_type=PLACE, primary_key=True)
     participant: str = Field(sa_type=String(14))
     dataset: str = Field(sa_type=String(63))
     act: str = Field(sa_type=String(10))
@@ -27,11 +26,7 @@ class RollUpRow(ExchangeTable, table=True):
 
     __tablename__ = "denial_rollup"
 
-    entry: int = Field(
-        sa_type=BigInteger().with_variant(Integer(), "sqlite"),
-        primary_key=True,
-        sa_column_kwargs={"autoincrement": False},
-    )
+    entry: int = Field(sa_type=PLACE, primary_key=True, sa_column_kwargs={"autoincrement": False})
     participant: str = Field(sa_type=String(14))
     count: int
     since: int = Field(sa_type=BigInteger)

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from audit.tile import parse_entries_path, parse_tile_path
-from contracts.messages import Role
-from exchange.edge import Wired, answer, answer_json
+from contracts.messages import Consistency, Role
+from exchange.edge import Wired, answer
 from exchange.identity import AnyNode, Caller, Person, node_or_person
 from exchange.log import flow
 
@@ -43,7 +43,7 @@ def proof(parts: Wired, _caller: AnyNode, index: Place) -> Response:
 @router.get("/log/consistency/{old}/{new}")
 def consistency(parts: Wired, old: Place, new: Place) -> Response:
     """Prove that one size of the log extends another."""
-    return answer_json({"path": flow.consistency(parts, old, new)})
+    return answer(Consistency(path=flow.consistency(parts, old, new)))
 
 
 @router.get("/log/tile/entries/{place:path}")

@@ -13,10 +13,10 @@ from audit.httpsig import RequestSigner
 from audit.keys import Signer
 from contracts.clock import Clock
 from contracts.errors import Unavailable
+from contracts.identifiers import EXCHANGE_KEYID
 from contracts.messages import MailboxAnswer
 from nodes.addresses import BadAddress, mailbox_base, mailbox_participant
 
-EXCHANGE_KEYID = "exchange"
 CALL_TIMEOUT_SECONDS = 10.0
 
 # They describe one connection, and a mailbox has none.

@@ -6,12 +6,22 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from contracts.messages import Long, Profile, Role, Short, Wire
-from exchange.edge import RawBody, Wired, answer, answer_json, answer_text, parsed
+from contracts.messages import (
+    JoinAnswer,
+    Long,
+    MemberState,
+    Probe,
+    ProbeAnswer,
+    Profile,
+    Role,
+    Short,
+    Wire,
+)
+from exchange.edge import Wired, answer, answer_json, answer_text, parsed
 from exchange.identity import ActiveNode, Person, person_with
 from exchange.members import flow
 from exchange.members.model import MemberRecord
-from nodes.broker import JoinAnswer, MemberState, Probe, ProbeAnswer
+from nodes.bodies import RawBody
 
 router = APIRouter(tags=["members"])
 

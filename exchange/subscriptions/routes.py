@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from contracts.messages import SubscriptionId, SubscriptionRequest
-from exchange.edge import Since, Wired, answer, answer_json, parsed
+from contracts.messages import SubscriptionId, SubscriptionList, SubscriptionRequest
+from exchange.edge import Since, Wired, answer, parsed
 from exchange.identity import ActiveNode
 from exchange.subscriptions import flow
 
@@ -25,8 +25,7 @@ async def subscribe(
 @router.get("/subscriptions")
 async def subscriptions(parts: Wired, caller: ActiveNode) -> Response:
     """List the caller's subscriptions."""
-    found = [view.model_dump(mode="json") for view in flow.subscriptions(parts, caller)]
-    return answer_json({"subscriptions": found})
+    return answer(SubscriptionList(subscriptions=flow.subscriptions(parts, caller)))
 
 
 @router.get("/subscriptions/{subscription}/releases")

@@ -16,11 +16,10 @@ from nodes.delivering.views import View, ViewLost, make_view, view_path
 from nodes.granted import OpenGrant
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path
-from nodes.sharing_tables import DeliveryRow, OutboxRow
+from nodes.sharing_tables import DeliveryRow, OutboxRow, OutboxState
 from nodes.signed import peek_statement, sign_statement
 
 BLOCK_BYTES = 256 * 1024
-NEW = "new"
 
 
 class GrantReused(Conflict):
@@ -155,7 +154,7 @@ def _keep(node: Node, opened: OpenGrant, receipt: str, seal_to: str | None) -> s
                 role=ReceiptRole.PROVIDER.value,
                 logged=opened.logged.canonical().decode(),
                 provider_receipt=receipt,
-                state=NEW,
+                state=OutboxState.NEW.value,
                 next_at=now,
                 at=now,
             )

@@ -13,7 +13,8 @@ from audit.keys import seal
 from contracts.errors import Invalid, Refused, TooLarge
 from contracts.messages import DeliveryRequest, Grant, GrantId
 from nodes import callers
-from nodes.callers import RawBody, TheNode
+from nodes.bodies import RawBody
+from nodes.callers import TheNode
 from nodes.delivering.checks import Authenticate, check_grantee, check_still_granted
 from nodes.delivering.deliver import deliver, delivered_view, find_delivery, stream
 from nodes.delivering.ranges import ByteRange, RangeNotSatisfiable, parse_range

@@ -44,13 +44,11 @@ from nodes.receiving.judged import (
     judge_grant,
 )
 from nodes.relay import ProviderLink, open_provider
-from nodes.sharing_tables import FetchRow, OutboxRow, ReceivedRow, SubscriptionRow
+from nodes.sharing_tables import FetchRow, OutboxRow, OutboxState, ReceivedRow, SubscriptionRow
 from nodes.signed import Signed, peek_statement, sign_statement
 
 Progress = Callable[[int, int], None]
 """Hears rows received and rows in all."""
-
-NEW = "new"
 
 
 class BadFolder(Invalid):
@@ -259,7 +257,7 @@ def _sign_for(run: _Pull, fetch: FetchRow, provider: Signed[Receipt], final: Pat
         logged=fetch.logged,
         provider_receipt=provider.text,
         consumer_receipt=signed.text,
-        state=NEW,
+        state=OutboxState.NEW.value,
         next_at=epoch_ms(now),
         at=epoch_ms(now),
     )

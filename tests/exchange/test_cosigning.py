@@ -1,11 +1,13 @@
 """Cosigning: a checkpoint is published when a quorum has cosigned, and a fork raises the alarm."""
 
+import base64
+
 import pytest
 
-from audit.cosignature import SIZE_CONTENT_TYPE, WitnessState
+from audit.cosignature import SIZE_CONTENT_TYPE, WitnessState, parse_add_checkpoint
 from audit.dsse import parse_envelope
 from audit.merkle import EMPTY_ROOT
-from audit.note import VerifierKey
+from audit.note import NoteSignature, VerifierKey, cosigned_message
 from audit.quorum import QuorumMissing, WitnessPolicy
 from contracts.messages import LogStatus, MailboxAnswer, MailboxRequest, SecurityEvent
 from exchange.log.cosigning import LOST_AFTER_SECONDS, Cosigning
@@ -305,3 +307,27 @@ async def test_a_witness_cannot_flood_the_log_with_alarms(
         await cosigning.settle()
 
     assert (await event_classes(exchange)).count("log.equivocation") == 2
+
+
+async def test_a_line_over_another_text_does_not_poison_the_checkpoint(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """An answer that moves the end of the signed text is no cosignature, and everybody can read the rest."""
+
+    def over_more(request: MailboxRequest) -> MailboxAnswer:
+        note = parse_add_checkpoint(base64.b64decode(request.body)).note.encode()
+        longer = note.decode()  # with one more LF before its line, the log's own line becomes text
+        seconds = int(exchange.clock.now().timestamp())
+        raw = seconds.to_bytes(8) + witnesses[0].witness_key.sign(cosigned_message(longer, seconds))
+        key = witnesses[0].cosigner.verifier_key
+        return mailbox_answer(200, b"\n" + NoteSignature(key.name, key.key_id, raw).line.encode())
+
+    witnesses[0].odd = over_more
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+    note = (await exchange.http.get("/log/checkpoint")).content
+    keys = {w.participant: w.cosigner.verifier_key for w in witnesses}
+    policy = WitnessPolicy.k_of_n(VerifierKey.parse(witnesses[0].invite.log_vkey), keys, 2)
+
+    assert len(policy.check(note, now=exchange.clock.now()).cosignatures) == 2

@@ -1,4 +1,4 @@
-"""Relays share a mailbox with cosigning: one consumer's flood, or one node's odd answer, stops nobody else."""
+"""Relays share a mailbox with cosigning: a consumer's flood or a node's odd answer stops nobody else."""
 
 import asyncio
 from dataclasses import replace

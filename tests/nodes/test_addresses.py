@@ -55,7 +55,7 @@ def test_only_node_names_belong_to_the_mailbox() -> None:
 
 
 def test_a_far_exchange_sends_nobody_to_their_own_machine() -> None:
-    """Off loopback a participant's address on loopback is refused; on one machine it is how nodes are reached."""
+    """An address on loopback is refused, unless the exchange is on this machine as well."""
     near = "http://127.0.0.1:9000"
 
     assert checked_peer(near, "http://127.0.0.1:8420") == near

@@ -1,6 +1,6 @@
 import asyncio
 import gzip
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -26,7 +26,7 @@ class _Packed(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         yield BOMB
 
-    async def __aiter__(self):  # type: ignore[no-untyped-def]  # httpx's own protocol
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         yield BOMB
 
 

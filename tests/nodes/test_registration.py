@@ -195,7 +195,7 @@ def test_waiting_ends_at_its_deadline(
 
 
 def test_an_invite_whose_quorum_cannot_be_is_refused(exchange: SimulatedExchange) -> None:
-    """An invite that asks for more cosignatures than there are witnesses is refused before anything is made."""
+    """An invite that asks for more cosignatures than there are witnesses is refused."""
     exchange.quorum = exchange.witnesses + 1
 
     with pytest.raises(InviteInvalid):

@@ -317,7 +317,7 @@ def test_the_quorum_is_undecidable_until_enough_witnesses_joined(
 def test_a_clock_set_back_does_not_keep_revocations_young(
     node: Node, exchange: SimulatedExchange, clock: FrozenClock
 ) -> None:
-    """A list that seems to come from the future is fetched again, so nobody stays unrevoked by a wrong clock."""
+    """A list that seems to come from the future is fetched again."""
     node.trust.revocations()
     exchange.calls.clear()
     clock.advance(-60)

@@ -13,8 +13,8 @@ from contracts import library
 from contracts.errors import Corrupt, HeadwatersError, NotFound
 from contracts.validation import Accepted, Rejected, RowValidator
 from nodes.simulation import record
+from nodes.sources.batch import judge
 from nodes.sources.faults import BrokenText, NoHeader, TruncatedFile, UnknownColumns
-from nodes.sources.intake import judge
 from nodes.sources.source import Source, open_source, recognise
 
 Put = Callable[..., Path]
@@ -25,7 +25,7 @@ def read(source: Source, batch_rows: int = 2) -> tuple[list[dict[str, Any]], lis
     validator = RowValidator(source.contract)
     judged = [judge(batch, validator) for batch in source.batches(batch_rows)]
     return [row for frame, _ in judged for row in frame.to_dicts()], [
-        bad for _, some in judged for bad in some
+        bad for _, some in judged for bad, _ in some
     ]
 
 
