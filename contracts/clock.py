@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
 
+from contracts.errors import Invalid
+
 BEIJING = timezone(timedelta(hours=8), "UTC+8")
 
 
@@ -51,6 +53,17 @@ def from_epoch_ms(ms: int) -> datetime:
 def rfc3339(at: datetime) -> str:
     """Write a moment as RFC 3339 in UTC with milliseconds and ``Z``."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Read RFC 3339; raise Invalid for text without a zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(f"{text!r} is not an RFC 3339 time") from error
+    if at.tzinfo is None:
+        raise Invalid(f"{text!r} has no time zone")
+    return at.astimezone(UTC)
 
 
 def beijing(at: datetime) -> str:

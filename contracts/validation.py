@@ -48,16 +48,8 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """A row that keeps its contract; ``row_number`` counts data rows from 1."""
-
-    row_number: int
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that goes to quarantine, with every rule it breaks."""
+    """A row that goes to quarantine, with every rule it breaks; ``row_number`` counts data rows from 1."""
 
     row_number: int
     violations: tuple[Violation, ...]
@@ -95,11 +87,6 @@ class RowValidator:
         if self.is_valid(row):
             return None
         return Rejected(row_number, self.violations(row))
-
-    def check(self, rows: Iterable[tuple[int, Row]]) -> Iterator[Accepted | Rejected]:
-        """Judge numbered rows one by one, in their order."""
-        for row_number, row in rows:
-            yield self.judge(row_number, row) or Accepted(row_number, row)
 
 
 def view_contract_schema(contract: Contract, redacted_fields: Collection[str]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def restore(backup_file: Path, home: Path) -> dict[str, str]:
     if home.exists() and any(home.iterdir()):
         raise RestoreNeedsEmptyHome(f"{home} is not empty")
     files = _read(backup_file)
-    for folder in (home, *(home / name for name in ("keys", "people", "objects", "run"))):
+    for folder in (home, *(home / name for name in ("keys", "people", "run"))):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     for name, raw in files.items():

@@ -59,7 +59,7 @@ def init(
         chosen["database_url"] = database_url
     _write(home / SETTINGS_FILE, format_settings(chosen))
     settings = load_settings(home)
-    for folder in ("keys", "people", "objects", "run"):
+    for folder in ("keys", "people", "run"):
         (home / folder).mkdir(mode=0o700)
     log_key = create_key(settings.log_key_path)
     create_key(settings.statement_key_path)

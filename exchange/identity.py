@@ -81,7 +81,15 @@ async def active_node(caller: Annotated[Caller, Depends(any_node)]) -> Caller:
     return require_active(caller)
 
 
+async def admitted_node(caller: Annotated[Caller, Depends(any_node)]) -> Caller:
+    """Give the node that signed; raise NotActive while it was never approved."""
+    if caller.status in {MemberStatus.INVITED, MemberStatus.PENDING}:
+        raise NotActive(f"{caller.participant} is {caller.status.value}", status=caller.status.value)
+    return caller
+
+
 AnyNode = Annotated[Caller, Depends(any_node)]
+AdmittedNode = Annotated[Caller, Depends(admitted_node)]
 ActiveNode = Annotated[Caller, Depends(active_node)]
 
 

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     quorum: Annotated[
         int, Field(ge=1, le=32, description="cosignatures that a published checkpoint needs")
     ] = 5
-    witnesses: Annotated[int, Field(ge=1, le=63, description="witnesses the alliance will have at most")] = 7
+    witnesses: Annotated[int, Field(ge=1, le=31, description="witnesses the alliance will have at most")] = 7
     grant_ttl_seconds: Annotated[int, Field(ge=10, le=86400, description="life of a grant, seconds")] = 600
     tls_certificate: Annotated[Path | None, Field(description="PEM chain; needed off loopback")] = None
     tls_key: Annotated[Path | None, Field(description="PEM key; needed off loopback")] = None

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from audit.httpsig import RequestSigner
 from contracts.errors import HeadwatersError, Refused, TooLarge
-from contracts.messages import Heads, MailboxAnswer, MailboxRequest, Poll, PollAnswer
+from contracts.messages import HOP_BY_HOP, Heads, MailboxAnswer, MailboxRequest, Poll, PollAnswer
 from contracts.problem import error_from
 from nodes.addresses import checked_base, is_loopback_url, tls_context
 from nodes.answers import PLAIN, aread_answer
@@ -37,10 +37,6 @@ _POLL_TIMEOUT = httpx.Timeout(10.0, read=WAIT_SECONDS + 10.0)
 
 _EXACT = frozenset({"/offers", "/deliveries"})
 _UNDER = ("/witness/", "/deliveries/")
-# They describe one connection, and a mailbox has none.
-_HOP_BY_HOP = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
 # No loopback address, so nothing that comes this way is taken for a person on this machine.
 _PEER = ("mailbox", 0)
 
@@ -176,13 +172,13 @@ class MailboxLoop:
             body = base64.b64decode(request.body.encode("ascii"), validate=True)
         except (binascii.Error, UnicodeEncodeError) as error:
             raise PathNotCarried("the body is not base64") from error
-        headers = [(name, value) for name, value in request.headers if name.lower() not in _HOP_BY_HOP]
+        headers = [(name, value) for name, value in request.headers if name.lower() not in HOP_BY_HOP]
         response = await self._own.request(request.method, url, headers=headers, content=body)
         if len(response.content) > MAX_BODY_BYTES:
             raise AnswerTooLarge(f"an answer has at most {MAX_BODY_BYTES} bytes")
         return MailboxAnswer(
             status=response.status_code,
-            headers=[item for item in response.headers.multi_items() if item[0] not in _HOP_BY_HOP],
+            headers=[item for item in response.headers.multi_items() if item[0] not in HOP_BY_HOP],
             body=base64.b64encode(response.content).decode(),
         )
 
@@ -222,6 +218,6 @@ def _problem(error: HeadwatersError) -> MailboxAnswer:
     response = problem_response(error)
     return MailboxAnswer(
         status=response.status_code,
-        headers=[(name, value) for name, value in response.headers.items() if name not in _HOP_BY_HOP],
+        headers=[(name, value) for name, value in response.headers.items() if name not in HOP_BY_HOP],
         body=base64.b64encode(bytes(response.body)).decode(),
     )

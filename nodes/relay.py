@@ -14,7 +14,7 @@ import httpx
 
 from audit.httpsig import RequestSigner
 from contracts.errors import Unavailable
-from contracts.messages import BadMessage, RelayRequest
+from contracts.messages import HOP_BY_HOP, BadMessage, RelayRequest
 from nodes.addresses import (
     BadAddress,
     checked_peer,
@@ -28,22 +28,8 @@ from nodes.broker import Broker
 from nodes.node import Node
 
 TIMEOUT_SECONDS = 60.0
-# They describe one connection, and a relay has two.
-_HOP_BY_HOP = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    }
-)
+# Beside the headers of one connection: the body is base64 here, and whose client it was is nobody's business.
+_NOT_RELAYED = HOP_BY_HOP | {"accept-encoding", "content-encoding", "user-agent"}
 
 
 class ProviderSilent(Unavailable):
@@ -73,7 +59,7 @@ class RelayTransport(httpx.BaseTransport):
                 "headers": [
                     (name, value)
                     for name, value in request.headers.items()
-                    if name.lower() not in _HOP_BY_HOP
+                    if name.lower() not in _NOT_RELAYED
                 ],
                 "body": base64.b64encode(request.read()).decode(),
             }
@@ -83,7 +69,7 @@ class RelayTransport(httpx.BaseTransport):
             body = base64.b64decode(answer.body.encode("ascii"), validate=True)
         except (binascii.Error, UnicodeEncodeError) as error:
             raise BadMessage("the relayed answer is not base64") from error
-        headers = [(name, value) for name, value in answer.headers if name.lower() not in _HOP_BY_HOP]
+        headers = [(name, value) for name, value in answer.headers if name.lower() not in _NOT_RELAYED]
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
 

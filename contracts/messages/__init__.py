@@ -18,6 +18,7 @@ from contracts.messages.agreement import (
 )
 from contracts.messages.incidents import EventList, SecurityEvent, Severity
 from contracts.messages.mailbox import (
+    HOP_BY_HOP,
     Challenge,
     ChallengeAnswer,
     Heads,
@@ -97,6 +98,7 @@ from contracts.messages.wire import (
 )
 
 __all__ = [
+    "HOP_BY_HOP",
     "Agreement",
     "AgreementAnswer",
     "AgreementId",

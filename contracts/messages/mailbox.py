@@ -13,6 +13,11 @@ HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e\t]*$", max_length=16384
 Header = tuple[HeaderName, HeaderValue]
 Headers = Annotated[list[Header], Field(max_length=100)]
 
+# They describe one connection (RFC 9110 section 7.6.1), and a mailbox has none.
+HOP_BY_HOP = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
 
 class Heads(Wire):
     """The newest numbers a node knows; the exchange answers at once when it knows newer ones."""

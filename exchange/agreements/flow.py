@@ -104,6 +104,8 @@ def _open(signed: Signed[Application], unit: Unit, question: Question, decision:
         return
     if store.count_open(session, asked.consumer) >= model.MAX_OPEN_APPLICATIONS:
         raise model.TooManyApplications(f"{model.MAX_OPEN_APPLICATIONS} applications are open")
+    if store.count_since(session, asked.consumer, unit.now - model.MINUTE) >= model.MAX_APPLICATIONS_A_MINUTE:
+        raise model.TooManyApplications(f"{model.MAX_APPLICATIONS_A_MINUTE} applications came in a minute")
     dataset = current_dataset(session, asked.dataset)
     terms = model.draft_terms(signed, dataset.record, agreement=new_id(Kind.AGREEMENT), now=unit.now)
     fields = {

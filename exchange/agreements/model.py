@@ -6,7 +6,7 @@
 Pure. The exchange writes the terms once; both sides sign those bytes and no others.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -16,7 +16,10 @@ from contracts.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from contracts.messages import Agreement, AgreementAnswer, Application, ApplicationState, DatasetRecord, Text
 from nodes.signed import Signed
 
-MAX_OPEN_APPLICATIONS = 100  # of one consumer: each is an entry, and is offered again and again
+# Of one consumer: each is an entry, and is offered again and again.
+MAX_OPEN_APPLICATIONS = 100
+MAX_APPLICATIONS_A_MINUTE = 60
+MINUTE = timedelta(minutes=1)
 
 Outcome = Literal["signed", "held", "refused"]
 
@@ -54,7 +57,7 @@ class ApplicationTaken(Conflict):
 
 
 class TooManyApplications(TooMany):
-    """This participant has too many applications open."""
+    """This participant has too many applications open, or made too many within a minute."""
 
     code = "too-many-applications"
     title_zh = "未办结的共享申请过多"

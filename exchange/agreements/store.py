@@ -1,7 +1,10 @@
 """The only SQL about applications and agreements. Nothing here decides anything."""
 
+from datetime import datetime
+
 from sqlmodel import Session, col, func, or_, select
 
+from contracts.clock import epoch_ms
 from exchange.agreements.model import Turn
 from exchange.agreements.tables import AgreementRow, ApplicationRow
 
@@ -37,6 +40,15 @@ def count_open(session: Session, consumer: str) -> int:
         select(func.count())
         .select_from(ApplicationRow)
         .where(col(ApplicationRow.consumer) == consumer, col(ApplicationRow.turn).in_(_OPEN))
+    ).one()
+
+
+def count_since(session: Session, consumer: str, since: datetime) -> int:
+    """Count a consumer's applications, settled or not, that were opened after ``since``."""
+    return session.exec(
+        select(func.count())
+        .select_from(ApplicationRow)
+        .where(col(ApplicationRow.consumer) == consumer, col(ApplicationRow.opened_at) > epoch_ms(since))
     ).one()
 
 

@@ -7,6 +7,7 @@ Exit codes: 0 done · 1 refused or invalid · 2 not decidable · 64 wrong usage 
 import sys
 
 import httpx
+import structlog
 
 from contracts.errors import HeadwatersError, Unavailable
 
@@ -40,3 +41,6 @@ def main() -> None:
         raise SystemExit(fail(error, as_json=as_json)) from None
     except httpx.TransportError as error:
         raise SystemExit(fail(NotReachable(str(error)), as_json=as_json)) from None
+    except Exception:  # noqa: BLE001  # a bug too ends with the documented code, its trace in the log
+        structlog.get_logger(__name__).exception("unexpected_error")
+        raise SystemExit(fail(HeadwatersError(), as_json=as_json)) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.clock import SystemClock, rfc3339
+from contracts.clock import SystemClock, beijing, parse_rfc3339, rfc3339
 from exchange.cli.output import (
     EXCHANGE_HOME,
     NODE_HOME,
@@ -114,12 +114,12 @@ def export(
 def events_list(home: NodeHome = NODE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
     """列出联盟安全事件 / list the alliance's security events."""
     answer = ControlClient(home, person).get("/local/events")
+    rows = [{**event, "time": beijing(parse_rfc3339(event["at"]))} for event in answer["events"]]
     columns = {
         "number": "序号 no.",
-        "at": "时间 time",
+        "time": "时间 UTC+8",
         "severity": "级别 severity",
-        "event_class": "类别 class",
         "title": "标题 title",
         "subject": "对象 subject",
     }
-    show_rows(answer["events"], columns, as_json=as_json, title="安全事件 events")
+    show_rows(rows, columns, as_json=as_json, title="安全事件 events")

@@ -32,7 +32,7 @@ def init(
     origin: Annotated[str, typer.Option(help="日志名称 / the log's origin, a name without a scheme")] = "",
     public_url: Annotated[str, typer.Option(help="节点使用的地址 / the address that nodes use")] = "",
     quorum: Annotated[int, typer.Option(min=1, max=32, help="法定副署数 / cosignatures needed")] = 5,
-    witnesses: Annotated[int, typer.Option(min=1, max=63, help="见证方总数 / witnesses at most")] = 7,
+    witnesses: Annotated[int, typer.Option(min=1, max=31, help="见证方总数 / witnesses at most")] = 7,
     database_url: Annotated[str, typer.Option(help="缺省为内置 SQLite / default: SQLite in the home")] = "",
     as_json: JsonFlag = False,
 ) -> None:

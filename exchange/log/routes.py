@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from audit.tile import parse_entries_path, parse_tile_path
 from contracts.messages import Consistency, Role
 from exchange.edge import Wired, answer
-from exchange.identity import AnyNode, Caller, Person, node_or_person
+from exchange.identity import AdmittedNode, Caller, Person, node_or_person
 from exchange.log import flow
 
 router = APIRouter(tags=["log"])
@@ -35,8 +35,8 @@ def status(parts: Wired) -> Response:
 
 
 @router.get("/log/proof/{index}")
-def proof(parts: Wired, _caller: AnyNode, index: Place) -> Response:
-    """Prove an entry under the newest quorum-cosigned checkpoint."""
+def proof(parts: Wired, _caller: AdmittedNode, index: Place) -> Response:
+    """Prove an entry under the newest quorum-cosigned checkpoint; its leaf is for members, past ones too."""
     return answer(flow.inclusion(parts, index))
 
 

@@ -14,15 +14,10 @@ from audit.keys import Signer
 from contracts.clock import Clock
 from contracts.errors import Unavailable
 from contracts.identifiers import EXCHANGE_KEYID
-from contracts.messages import MailboxAnswer
+from contracts.messages import HOP_BY_HOP, MailboxAnswer
 from nodes.addresses import BadAddress, mailbox_base, mailbox_participant
 
 CALL_TIMEOUT_SECONDS = 10.0
-
-# They describe one connection, and a mailbox has none.
-_HOP_BY_HOP = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
 
 
 class AnswerUnreadable(Unavailable):
@@ -67,7 +62,7 @@ class MailboxTransport(httpx.AsyncBaseTransport):
             participant,
             method=request.method,
             target_uri=str(request.url),
-            headers=[(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP],
+            headers=[(k, v) for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP],
             body=base64.b64encode(await request.aread()).decode(),
             timeout_seconds=timeout,
         )
@@ -96,5 +91,5 @@ def _response(answer: MailboxAnswer) -> httpx.Response:
         body = base64.b64decode(answer.body.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise AnswerUnreadable("the body is not base64") from error
-    headers = [(k, v) for k, v in answer.headers if k.lower() not in _HOP_BY_HOP | {"content-encoding"}]
+    headers = [(k, v) for k, v in answer.headers if k.lower() not in HOP_BY_HOP | {"content-encoding"}]
     return httpx.Response(answer.status, headers=headers, content=body)

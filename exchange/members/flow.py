@@ -146,7 +146,7 @@ async def join(parts: Parts, raw: bytes) -> tuple[MemberStatus, str]:
             return before
         if before.status is not MemberStatus.INVITED or unit.now > before.invite_expires_at:
             raise InviteRefused("the invite was used before, or has expired")
-        _check_keys(registration, before, store.list_members(session))
+        _check_keys(registration, before, store.list_members(session), parts.settings.origin)
         after = replace(
             before,
             status=next_status(before.status, "join"),
@@ -324,7 +324,9 @@ def _registration(raw: bytes) -> Registration:
     return registration
 
 
-def _check_keys(registration: Registration, before: MemberRecord, others: list[MemberRecord]) -> None:
+def _check_keys(
+    registration: Registration, before: MemberRecord, others: list[MemberRecord], origin: str
+) -> None:
     taken = {text for m in others for text in (m.node_key, m.sealing_key, m.witness_vkey) if text}
     fresh = [registration.node_key, registration.sealing_key]
     if not registration.sealing_key.startswith("x25519:"):
@@ -335,6 +337,8 @@ def _check_keys(registration: Registration, before: MemberRecord, others: list[M
         key = _witness_key(registration.witness_vkey)
         names = {VerifierKey.parse(m.witness_vkey).name for m in others if m.witness_vkey}
         keys = {VerifierKey.parse(m.witness_vkey).public.text for m in others if m.witness_vkey}
+        if key.name == origin:
+            raise WrongWitnessKey("a witness does not bear the log's name: readers tell keys apart by it")
         if key.name in names or key.public.text in keys | {registration.node_key}:
             raise KeyTaken("the witness's name or key is not its own")
         fresh.append(registration.witness_vkey)

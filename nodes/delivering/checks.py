@@ -187,6 +187,9 @@ def check_agreement(node: Node, opened: OpenGrant) -> Signed[Agreement]:
     now = node.clock.now()
     if now + MAX_SKEW < agreement.not_before or now >= agreement.expires_at:
         raise AgreementNotOurs(f"it is in force until {agreement.expires_at.isoformat()}")
+    if grant.expires_at > agreement.expires_at:
+        # Later fetches look at the grant alone, so it must not outlive what this node signed.
+        raise AgreementNotOurs("the grant would last beyond the agreement")
     with node.database.read() as session:
         row = session.get(AgreementRow, agreement.agreement)
     # The row may be gone with an old disk, the own signature then still speaks; a differing row never may.
@@ -278,6 +281,13 @@ def required_redactions(record: DatasetRecord, purpose: str, contract: Contract)
         if entry.purpose == purpose:
             hidden |= known - set(entry.fields)
     return hidden
+
+
+def check_still_offered(node: Node, grant: Grant) -> None:
+    """Check 9 again, before each answer with data: this node has not changed the record since."""
+    record = latest_record(node, grant.dataset)
+    if record is None or record.digest != grant.record:
+        raise RecordNotOurs(f"{grant.dataset} has another record by now")
 
 
 def check_still_granted(node: Node, grant: Grant) -> None:

@@ -15,7 +15,7 @@ from contracts.messages import DeliveryRequest, Grant, GrantId
 from nodes import callers
 from nodes.bodies import RawBody
 from nodes.callers import TheNode
-from nodes.delivering.checks import Authenticate, check_grantee, check_still_granted
+from nodes.delivering.checks import Authenticate, check_grantee, check_still_granted, check_still_offered
 from nodes.delivering.deliver import deliver, delivered_view, find_delivery, stream
 from nodes.delivering.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from nodes.delivering.views import View
@@ -75,6 +75,7 @@ def get_data(
     opened = Grant.parse(row.grant.encode())
     check_grantee(opened, _authenticator(request, body))
     check_still_granted(node, opened)
+    check_still_offered(node, opened)
     _, receipt, view = delivered_view(node, row)
     headers = _NO_STORE | {"etag": f'"{receipt.view_sha256}"', "accept-ranges": "bytes"}
     try:

@@ -70,6 +70,15 @@ class FieldUnknown(Invalid):
     title_zh = "用途所列字段不在契约中"
 
 
+class PurposesOpen(Invalid):
+    """Fields are hidden from some purposes, and any other purpose may be asked for."""
+
+    code = "purposes-open"
+    title_zh = "限定了用途可见字段,却未限定用途"
+    next_zh = "在 purposes 中列出全部允许的用途;否则申请其他用途即可看到全部字段。"
+    next_en = "List every purpose under purposes; otherwise another purpose would see every field."
+
+
 class RecordNumbersBehind(Conflict):
     """The exchange holds a newer record of this dataset than this node does."""
 
@@ -118,7 +127,8 @@ def register_contract(node: Node, text: str) -> ContractRef:
 def declare_dataset(node: Node, declaration: Declaration) -> Signed[DatasetRecord]:
     """Sign and register the next record of a dataset; the same words again make no new record.
 
-    Raises ContractNotRegistered, FieldUnknown, RecordNumbersBehind, or what the exchange answers.
+    Raises ContractNotRegistered, FieldUnknown, PurposesOpen, RecordNumbersBehind, or what the exchange
+    answers.
     """
     contract = _registered_contract(node, declaration.contract)
     _check_purpose_fields(declaration, contract)
@@ -234,6 +244,8 @@ def _registered_contract(node: Node, text: str) -> Contract:
 
 
 def _check_purpose_fields(declaration: Declaration, contract: Contract) -> None:
+    if declaration.purpose_fields and not declaration.purposes:
+        raise PurposesOpen(f"{declaration.dataset} hides fields and admits any purpose")
     known = {field.name for field in contract.fields}
     for entry in declaration.purpose_fields:
         strangers = sorted(set(entry.fields) - known)

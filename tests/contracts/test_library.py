@@ -1,6 +1,6 @@
 """The shipped contracts hold what they promise."""
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # ships no types
 import pytest
 
 from contracts import library

@@ -10,6 +10,7 @@ from contracts.errors import Invalid
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (
     BadMessage,
+    ContractRef,
     Counts,
     Directory,
     Distribution,
@@ -23,7 +24,6 @@ from contracts.messages import (
     TransferRequest,
     Wire,
 )
-from contracts.schema import ContractRef
 
 AT = datetime(2026, 11, 22, 8, 0, 0, 123_456, UTC)
 DIGEST = "sha256:" + "ab" * 32

@@ -1,10 +1,12 @@
 """Membership: one invite, one key, one approval with the right fingerprint; every act signed and logged."""
 
+import base64
 from datetime import timedelta
 
 import pytest
 
 from audit.commitment import commit
+from audit.cosignature import Cosigner
 from audit.dsse import parse_envelope, sign
 from audit.entry import parse_entry
 from audit.keys import SigningKey, fingerprint
@@ -328,3 +330,21 @@ def test_every_other_step_is_refused() -> None:
 
     assert allowed == 8
     check_fingerprint("ab cd", "ABCD")
+
+
+async def test_a_witness_does_not_bear_the_logs_name(exchange: Exchange) -> None:
+    """A witness key under the log's own name could be ground to the log's key id, and is refused."""
+    province = await exchange.invite()
+    vkey = str(Cosigner(province.invite.origin, province.witness_key).verifier_key)
+    answer = await exchange.http.post("/join", content=province.registration(witness_vkey=vkey))
+
+    assert code(answer) == (400, "wrong-witness-key")
+
+
+async def test_a_key_of_small_order_does_not_join(exchange: Exchange) -> None:
+    """A node key under which anybody could sign is refused, whatever signature comes with it."""
+    province = await exchange.invite()
+    neutral = "ed25519:" + base64.b64encode(bytes([1]) + bytes(31)).decode()
+    answer = await exchange.http.post("/join", content=province.registration(node_key=neutral))
+
+    assert code(answer) == (400, "key-invalid")

@@ -23,7 +23,7 @@ def _spelled(routers: Iterable[APIRouter]) -> set[str]:
         for router in routers
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from contracts import library
 from contracts.clock import BEIJING
 from contracts.hj212 import Packet, parse_frame
-from contracts.validation import Rejected, RowValidator
+from contracts.validation import RowValidator
 from nodes.simulator import Link, NoAnswer, Report, Station, run, schedule, stations
 from nodes.sources.hj212 import Hj212Receiver, Limits, Spool, open_hj212
 
@@ -74,8 +74,8 @@ def test_what_is_sent_arrives_as_rows_of_the_contract(tmp_path: Path) -> None:
 
     receiver, report = asyncio.run(story())
     numbered = list(open_hj212(spool, synthetic=True))
-    verdicts = list(RowValidator(library.load("pollution-source-online")).check(numbered))
-    rejected = [verdict for verdict in verdicts if isinstance(verdict, Rejected)]
+    validator = RowValidator(library.load("pollution-source-online"))
+    rejected = [bad for number, row in numbered if (bad := validator.judge(number, row)) is not None]
 
     assert report.defects == {"wrong-type": 4, "out-of-range": 4, "bad-checksum": 4}
     assert (receiver.counts.accepted, receiver.counts.refused, report.transmissions) == (60, 4, 64)

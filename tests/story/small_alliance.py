@@ -7,6 +7,7 @@ a test sees every byte that leaves. Whoever begins one stops it, whatever happen
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from exchange.demo.inputs import NOWHERE, PlannedDataset
 from exchange.demo.processes import Child
 from exchange.demo.scenes_sharing import PURPOSE, apply_for, publish_file, pull, subscribe
 from exchange.demo.stage import wait_for
+from nodes.control import ControlClient
 from nodes.home import NodeHome
 from tests.story import folders
 from tests.story.recorder import Recorder
@@ -134,8 +136,7 @@ class SmallAlliance:
     def drain(self) -> None:
         """Wait until no receipt waits in any outbox."""
         for slug in self.alliance.nodes:
-            node = self.alliance.node(slug)
-            wait_for(f"the empty outbox of {slug}", lambda n=node: not n.get("/local/outbox")["rows"] or None)
+            wait_for(f"the empty outbox of {slug}", partial(_drained, self.alliance.node(slug)))
 
     def _share(self) -> None:
         provider = self.alliance.node(PROVIDER.slug)
@@ -159,6 +160,10 @@ class SmallAlliance:
 def readings(folder: Path, number: int, rows: int = 12) -> Path:
     """Write one more file of made-up readings, unlike any other number's."""
     return folders.write_readings(folder / f"readings-{number}.csv", random.Random(number), rows)  # noqa: S311
+
+
+def _drained(node: ControlClient) -> bool | None:
+    return None if node.get("/local/outbox")["rows"] else True
 
 
 @contextmanager

@@ -91,4 +91,5 @@ def _content(brought: dict[str, Any]) -> bytes:
 
 def _artifact(small: SmallAlliance, published: dict[str, Any]) -> bytes:
     name = published["artifact"].removeprefix("sha256:") + ".parquet"
-    return (small.homes["provider"] / "artifacts" / name).read_bytes()
+    path: Path = small.homes["provider"] / "artifacts" / name
+    return path.read_bytes()

@@ -34,12 +34,30 @@ def test_a_silent_node_is_asked_once_a_round(alliance: Alliance, monkeypatch: py
     waiting = alliance.apply(consumer, "other-air")
     prompt.manner = "sign"
     asked: list[str] = []
-    monkeypatch.setattr(
-        alliance.parts.mailbox, "is_listening", lambda participant: asked.append(participant) or True
-    )
+
+    def listen(participant: str) -> bool:
+        asked.append(participant)
+        return True
+
+    monkeypatch.setattr(alliance.parts.mailbox, "is_listening", listen)
 
     alliance.run(flow.resume_waiting(alliance.parts))
 
     assert asked.count(mute.id) == 1
     settled = flow.application(alliance.parts, consumer.caller, waiting.application)
     assert settled.state is ApplicationState.AGREED
+
+
+def test_applications_come_at_a_limited_rate(alliance: Alliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applications that are refused at once are entries too, so a minute has room for so many."""
+    monkeypatch.setattr(model, "MAX_APPLICATIONS_A_MINUTE", 2)
+    alliance.declare(alliance.join(manner="refuse"))
+    consumer = alliance.join()
+    for _ in range(2):
+        alliance.apply(consumer)
+
+    with pytest.raises(model.TooManyApplications):
+        alliance.apply(consumer)
+
+    alliance.clock.advance(61)
+    assert alliance.apply(consumer).state is ApplicationState.REFUSED

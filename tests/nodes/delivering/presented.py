@@ -16,7 +16,7 @@ from nodes.signed import peek_statement, sign_statement
 from tests.nodes.sharing import NARROW, PURPOSE, World
 
 DIGEST = "sha256:" + "9" * 64
-NARROWED = {"purpose_fields": [PurposeFields(purpose=PURPOSE, fields=NARROW)]}
+NARROWED = {"purposes": [PURPOSE], "purpose_fields": [PurposeFields(purpose=PURPOSE, fields=NARROW)]}
 
 
 def code(answer: httpx.Response) -> str:

@@ -257,3 +257,11 @@ def test_a_missing_artifact_is_told(world: World) -> None:
     artifact_path(world.provider, manifest.distribution.sha256).unlink()
 
     refused(world, world.present(logged), "artifact-missing")
+
+
+def test_a_grant_does_not_outlive_the_agreement(world: World) -> None:
+    """A grant that the exchange dates beyond what both sides signed is refused, however well it is logged."""
+    subscription = world.ready()
+    world.exchange.spoil_grant = {"expires_at": world.clock.now() + timedelta(days=4000)}
+
+    refused(world, world.present(world.granted(subscription)), "agreement-not-ours")

@@ -214,3 +214,14 @@ def test_a_sealed_piece_has_at_most_four_mebibytes(world: World, monkeypatch: py
 
     assert answer.status_code == 413
     assert answer.json()["code"] == "piece-too-large"
+
+
+def test_a_new_record_stops_what_was_granted_before(world: World) -> None:
+    """Once a provider has declared its dataset anew, a grant under the old record brings no more bytes."""
+    grant, _ = opened(world)
+    before = fetch(world, grant.grant)
+    world.declare(classification=2)
+    after = fetch(world, grant.grant)
+
+    assert before.status_code == 200
+    assert (after.status_code, after.json()["code"]) == (403, "record-not-ours")

@@ -12,6 +12,7 @@ from nodes.publishing.datasets import (
     ContractVersionTaken,
     DatasetNotDeclared,
     FieldUnknown,
+    PurposesOpen,
     RecordNumbersBehind,
     declare_dataset,
     own_record,
@@ -51,6 +52,14 @@ def test_a_purpose_names_only_fields_of_the_contract(world: World) -> None:
     fields = [PurposeFields(purpose="any-use", fields=["ph", "acidity"])]
 
     with pytest.raises(FieldUnknown):
+        world.declare(purposes=["any-use"], purpose_fields=fields)
+
+
+def test_what_is_hidden_from_one_purpose_is_not_open_to_all_others(world: World) -> None:
+    """A record that hides fields names its purposes, or a consumer would see all by naming another one."""
+    fields = [PurposeFields(purpose="green-credit", fields=["ph"])]
+
+    with pytest.raises(PurposesOpen):
         world.declare(purpose_fields=fields)
 
 

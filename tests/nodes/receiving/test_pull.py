@@ -26,7 +26,7 @@ from nodes.sharing_tables import FetchRow, OutboxRow, ReceivedRow
 from nodes.signed import peek_statement
 from tests.nodes.sharing import DATASET, NARROW, PURPOSE, World, rows
 
-NARROWED = {"purpose_fields": [PurposeFields(purpose=PURPOSE, fields=NARROW)]}
+NARROWED = {"purposes": [PURPOSE], "purpose_fields": [PurposeFields(purpose=PURPOSE, fields=NARROW)]}
 
 
 def pulled(world: World, **options: object) -> Pulled:

@@ -11,7 +11,7 @@ import pytest
 
 from contracts import library
 from contracts.errors import Corrupt, HeadwatersError, NotFound
-from contracts.validation import Accepted, Rejected, RowValidator
+from contracts.validation import Rejected, RowValidator
 from nodes.simulation import record
 from nodes.sources.batch import judge
 from nodes.sources.faults import BrokenText, NoHeader, TruncatedFile, UnknownColumns
@@ -359,14 +359,15 @@ def test_numbers_start_at_one_across_batches(put: Put, texts: dict[str, str]) ->
     assert found == [[1, 2, 3]] * 3
 
 
-def test_check_judges_numbered_rows_of_any_source(put: Put, texts: dict[str, str]) -> None:
-    """Rows of a batch go straight into the validator's own loop."""
+def test_a_rejected_row_comes_with_its_cells(put: Put, texts: dict[str, str]) -> None:
+    """Judging a batch keeps the good rows and gives the bad ones with their numbers and what they held."""
     source = open_source(put(texts["turbine"]))
     (batch,) = source.batches()
 
-    found = list(RowValidator(source.contract).check(batch.rows()))
+    kept, rejected = judge(batch, RowValidator(source.contract))
 
-    assert [type(item) for item in found] == [Accepted, Rejected, Accepted]
+    assert len(kept) == 2
+    assert [(bad.row_number, row) for bad, row in rejected] == [(2, dict(batch.rows())[2])]
 
 
 def test_a_row_is_written_only_as_it_was_judged(put: Put, texts: dict[str, str]) -> None:
