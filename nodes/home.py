@@ -54,7 +54,7 @@ class NodeIdentity(Wire):
     log_vkey: VKey
     statement_key: KeyText
     quorum: Annotated[int, Field(ge=1, le=32)]
-    witnesses: Annotated[int, Field(ge=1, le=63)]
+    witnesses: Annotated[int, Field(ge=1, le=31)]
     witness: bool
     address: Short | None
 

@@ -71,7 +71,7 @@ class Invite(Wire):
     log_vkey: VKey
     statement_key: KeyText
     quorum: Annotated[int, Field(ge=1, le=32)]
-    witnesses: Annotated[int, Field(ge=1, le=31, description="a note carries 32 signatures: the log and these")]
+    witnesses: Annotated[int, Field(ge=1, le=31)]  # a note carries 32 signatures
     expires_at: At
 
 
