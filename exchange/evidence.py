@@ -1,6 +1,6 @@
 """What stands behind the log: values that leaves only commit to, with the salts that open them.
 
-The rows may be erased; the leaf then says nothing more (docs/design.md section 6). They commit in the unit
+The rows may be erased; the leaf then says nothing more. They commit in the unit
 that appends the entry, so there is no entry whose evidence was never kept.
 """
 

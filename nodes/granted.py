@@ -1,7 +1,8 @@
 """A grant as it arrives: signed by the exchange, logged before anything moved, and equal to its log entry.
 
 Provider and consumer both trust a grant only after ``open_grant``; what each side then asks beyond it stands
-in ``nodes.delivering.checks`` and ``nodes.receiving.judged``. The order is design section 5, step 5.
+in ``nodes.delivering.checks`` and ``nodes.receiving.judged``. The order:
+docs/explanation/transfer.md, step 5.
 """
 
 import base64
@@ -146,7 +147,7 @@ def read_grant(trust: Trust, logged: LoggedGrant) -> Signed[Grant]:
 
 
 def open_grant(trust: Trust, logged: LoggedGrant) -> OpenGrant:
-    """Verify a grant up to its time: steps 2 to 6 of design section 5, step 5.
+    """Verify a grant up to its time: checks 2 to 6 of docs/explanation/transfer.md, step 5.
 
     Raises:
         ObligationUnknown, BadMessage: the grant does not have the agreed shape.

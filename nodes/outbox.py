@@ -1,9 +1,9 @@
 """Receipts on their way into the log: sent again and again until a quorum has witnessed that they are in it.
 
 A row leaves the outbox only when the entry that closes its grant is proved to stand under a quorum-cosigned
-checkpoint that is consistent with the last one seen (design section 5, step 8); for what this node received,
-the proof then lies beside the file, durable. What the exchange refuses stays, with the reason, for people to
-see.
+checkpoint that is consistent with the last one seen (docs/explanation/transfer.md, step 9); for what this
+node received, the proof then lies beside the file, durable. What the exchange refuses stays, with the reason,
+for people to see.
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 Every fact stands in the question, so a decision is a pure function of (bundle digest, question): it can be
 replayed, compared and proved later. ``Question.revision`` names the facts; the flow gathers them again at
-commit and goes on only when the revision is still the same (docs/design.md section 5, step 2).
+commit and goes on only when the revision is still the same (docs/explanation/transfer.md, step 2).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Ask the policy outside any transaction, then act only if the facts are still the same (design section 5).
+"""Ask the policy outside any transaction, then act only if the facts are still the same.
 
 The facts are gathered twice by the same function: for the question, and again inside the unit that acts. A
 revision that differs, or a decision that is no longer valid, asks again; after three times it gives up.

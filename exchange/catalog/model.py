@@ -1,7 +1,7 @@
 """The rules of the catalogue: who may write what, in which order, and what has to agree.
 
 Pure: values in, values out, or the narrowest error. Numbers count from 1 without gaps and each release names
-the one before it, so a feed cannot lose or exchange a release unseen (docs/design.md section 2, "release").
+the one before it, so a feed cannot lose or exchange a release unseen.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The rules about denials and events: how many denials reach the log, and when they look like probing.
 
 Pure. Authenticated callers only can write to the log, at a limited rate; what is beyond it is counted and
-rolled up, one entry per participant and window (docs/design.md section 5, step 3).
+rolled up, one entry per participant and window (docs/explanation/transfer.md, step 3).
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,7 @@
 
 With n witnesses and a quorum of k, any n − k + 1 of them include one that cosigned the newest published
 checkpoint; when so many have answered a fresh challenge and none is ahead of this log or contradicts it, no
-published history can be forked by a restart or an old backup (docs/design.md section 5, audit-log.md
-section 5.6).
+published history can be forked by a restart or an old backup (docs/explanation/evidence.md).
 """
 
 import asyncio

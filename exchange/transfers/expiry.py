@@ -1,7 +1,7 @@
 """Expire grants that nobody closed: one ``expire`` each, which says whether a provider's receipt exists.
 
 Where it exists and the consumer's is missing, the subscription owes a receipt and the policy refuses its next
-grant until that receipt comes (docs/design.md section 5, step 7).
+grant until that receipt comes (docs/explanation/transfer.md, step 8).
 """
 
 from functools import partial

@@ -1,8 +1,8 @@
-"""Use cases of a transfer up to its grant: ask, decide, log, and only then answer (docs/design.md section 5).
+"""Use cases of a transfer up to its grant: ask, decide, log, and only then answer.
 
-The steps of ``request_transfer`` are those of the design: (1) the request was authenticated before it got
-here; (2) facts, decision, revision; (3) a denial is durable before it is told; (4) a grant is durable and
-integrated before it goes out, with its inclusion proof under the checkpoint that the same commit signed.
+The steps of ``request_transfer`` are those of docs/explanation/transfer.md: (1) the request was authenticated
+before it got here; (2) facts, decision, revision; (3) a denial is durable before it is told; (4) a grant is
+durable and integrated before it goes out, with its inclusion proof under the checkpoint of the same commit.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""What a provider checks by itself before it signs or sends anything (design section 5, step 5).
+"""What a provider checks by itself before it signs or sends anything (docs/explanation/transfer.md, step 5).
 
 Twelve numbered checks, in the order of ``check_delivery``, each with its own refusal. Nothing the exchange
 says is taken on trust where this node can know better: the agreement, the record, the manifest and the least

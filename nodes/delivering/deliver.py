@@ -41,7 +41,7 @@ class DeliveryUnknown(NotFound):
 
 
 def deliver(node: Node, request: DeliveryRequest, authenticate: Authenticate) -> str:
-    """Run every check of design section 5, step 5, and give the provider receipt's envelope."""
+    """Run every check of step 5 (docs/explanation/transfer.md), and give the provider receipt's envelope."""
     checked = check_delivery(node, request, authenticate)
     kept = _kept(node, checked.opened, request.seal_to)
     if kept is not None:

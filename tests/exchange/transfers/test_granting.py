@@ -1,4 +1,4 @@
-"""Granting: the log first, then the answer (docs/design.md section 5, steps 1 to 4)."""
+"""Granting: the log first, then the answer (docs/explanation/transfer.md, steps 1 to 4)."""
 
 import asyncio
 import base64
