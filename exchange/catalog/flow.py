@@ -7,6 +7,7 @@ byte for byte gets the same answer and writes nothing, so a node may repeat afte
 from audit.commitment import new_salt
 from audit.entry import Entry, EntryKind
 from audit.unit import Unit
+from contracts import library
 from contracts.canonical import Json
 from contracts.messages import (
     Catalog,
@@ -33,7 +34,7 @@ async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
     """Adopt a contract version for the caller; give the registration's envelope.
 
     Another provider may adopt a version with equal digest; a version never changes. Raises OtherSigner,
-    ContractRefused, ContractMismatch or ContractChanged.
+    ContractRefused, ContractReserved, ContractMismatch or ContractChanged.
     """
     signed = read_statement(envelope, ContractRegistration, caller.key)
     registration = signed.statement
@@ -41,6 +42,8 @@ async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
     contract = parse_contract(registration.document.encode())
     if contract.ref() != registration.contract or contract.canonical().decode() != registration.document:
         raise model.ContractMismatch("id, version, digest or spelling differ from the document")
+    if contract.id in library.names() and contract.digest != library.load(contract.id).digest:
+        raise model.ContractReserved(f"{contract.id} is a shipped contract, and this is not its text")
     await parts.log.commit(lambda unit: _adopt(unit, signed, contract))
     return signed.text
 

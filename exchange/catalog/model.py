@@ -28,6 +28,15 @@ class ContractChanged(Conflict):
     next_en = "A registered version never changes; give the contract a new version."
 
 
+class ContractReserved(Conflict):
+    """The name belongs to a contract of the shipped library."""
+
+    code = "contract-reserved"
+    title_zh = "该契约编号属于随附契约库"
+    next_zh = "登记契约库中的原文,或为自己的契约另取编号。"
+    next_en = "Register the shipped text as it is, or give your own contract another name."
+
+
 class ContractMismatch(Invalid):
     """The registration and the contract in it disagree."""
 

@@ -11,6 +11,7 @@ from contracts.errors import Unavailable
 from exchange.demo.cast import CAST, QUORUM, WITH_INBOUND_ADDRESS, Player
 from exchange.demo.processes import Child, command, run
 from nodes.control import ControlClient
+from nodes.home import write_private
 
 ORIGIN = "audit.headwaters.example/demo"
 _FINGERPRINT = re.compile(r"fingerprint: ([0-9a-f]{4}(?: [0-9a-f]{4})+)")
@@ -103,7 +104,10 @@ class Alliance:
 
     def join(self, player: Player, invite: str) -> None:
         """Run the join command; approve it when its fingerprint, told out of band, is the one on record."""
-        words: list[str | Path] = ["node", "join", invite, "--home", self.node_home(player.slug), "--json"]
+        # A file, because a command line can be read by everybody on the machine.
+        handed = self.home / f"{player.slug}.invite"
+        write_private(handed, invite.encode())
+        words: list[str | Path] = ["node", "join", handed, "--home", self.node_home(player.slug), "--json"]
         if player.slug in self._published:
             words += ["--address", self._published[player.slug]]
         with subprocess.Popen(
@@ -117,6 +121,7 @@ class Alliance:
                     self._approve(player, told[1])
             if joining.wait(60):
                 raise StepFailed(f"{player.slug} could not join: {said.strip()}")
+        handed.unlink()
 
     def _approve(self, player: Player, fingerprint: str) -> None:
         body = {"fingerprint": fingerprint}

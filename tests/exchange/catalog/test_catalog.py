@@ -17,12 +17,17 @@ from contracts.messages import (
     PurposeFields,
     Sharing,
 )
+from contracts.schema import Contract, parse_contract
 from exchange.catalog import flow, model
 from exchange.evidence import OtherSigner, envelope_text, reveal
 from nodes.signed import sign_statement
 from tests.exchange.trading import CONTRACT, DATASET, Alliance
 
 OTHER = CONTRACT.model_copy(update={"update_frequency": "changed"})
+
+
+def _edited(**changes: str) -> Contract:
+    return parse_contract(CONTRACT.model_copy(update=changes).canonical())
 
 
 def test_registers_a_contract_once(alliance: Alliance) -> None:
@@ -52,10 +57,24 @@ def test_registered_version_never_changes(alliance: Alliance) -> None:
     first, second = alliance.join(), alliance.join()
     alliance.declare(first)
 
+    own = _edited(id="own-contract")
+    changed = _edited(id="own-contract", theme="another")
+    alliance.run(flow.register_contract(alliance.parts, first.caller, alliance.registration(first, own)))
+
     with pytest.raises(model.ContractChanged):
         alliance.run(
-            flow.register_contract(alliance.parts, second.caller, alliance.registration(second, OTHER))
+            flow.register_contract(alliance.parts, second.caller, alliance.registration(second, changed))
         )
+
+
+def test_a_shipped_contract_keeps_its_text(alliance: Alliance) -> None:
+    """Nobody registers another text, of any version, under the name of a shipped contract."""
+    member = alliance.join()
+    for forged in (_edited(theme="another"), _edited(version="9.0.0")):
+        with pytest.raises(model.ContractReserved):
+            alliance.run(
+                flow.register_contract(alliance.parts, member.caller, alliance.registration(member, forged))
+            )
 
 
 def test_registration_agrees_with_its_document(alliance: Alliance) -> None:
