@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.story import folders
+from tests.verifiers.logcheck import build_logcheck, judge
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = [pytest.mark.story, pytest.mark.xdist_group("story"), pytest.mark.timeout(280)]
@@ -28,9 +30,25 @@ def _demo(*words: str | Path) -> dict[str, Any]:
     return summary
 
 
+def _demo_until_interrupted(*words: str | Path) -> dict[str, Any]:
+    """Play the story, wait until the alliance says that it stays up, and press Ctrl-C."""
+    command = [sys.executable, "-m", "exchange.cli", "demo", "--json", *map(str, words)]
+    said = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        for line in demo.stderr or ():
+            said += line
+            if "Ctrl-C" in line:
+                demo.send_signal(signal.SIGINT)
+                break
+        result, rest = demo.communicate(timeout=60)
+    assert demo.returncode == 0, said + rest
+    summary: dict[str, Any] = json.loads(result)
+    return summary
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Play the story once on two stations, a buoy and two stack files of known defects."""
+    """Play the story on two stations, a buoy and two stack files of known defects, until Ctrl-C."""
     data = tmp_path_factory.mktemp("data")
     folders.write_station(data / "air", "Huairou", 100)
     folders.write_station(data / "air", "Mentougou", 50)
@@ -38,7 +56,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folders.write_turbine(data, "a.csv", 30)
     folders.write_turbine(data, "b.csv", 20)
     (data / "notes.txt").write_text("not data\n")
-    return _demo("--data", data, "--home", tmp_path_factory.mktemp("demo") / "home")
+    return _demo_until_interrupted("--data", data, "--home", tmp_path_factory.mktemp("demo") / "home")
 
 
 def test_the_summary_counts_what_the_files_hold(small: dict[str, Any]) -> None:
@@ -107,6 +125,31 @@ def test_the_stopped_log_still_walks_and_exports(small: dict[str, Any], tmp_path
     assert (tmp_path / "log" / "checkpoint").is_file()
     assert policy.count("\nwitness ") == 7
     assert "\nquorum " in policy
+
+
+@pytest.mark.real
+def test_somebody_else_s_verifier_accepts_the_demo_s_log(small: dict[str, Any], tmp_path: Path) -> None:
+    """Go's checksum-database packages accept what the running alliance logged and its witnesses cosigned."""
+    logcheck = build_logcheck()
+    exported = tmp_path / "log"
+    assert _headwaters("audit", "export", "--home", small["home"], "--to", exported).returncode == 0
+    signers = {
+        line.split(" ")[1] for line in (exported / "checkpoint").read_text().splitlines() if line[:1] == "—"
+    }
+    words = [line.split(" ") for line in (exported / "policy").read_text().splitlines()]
+    keys = [word[-1] for word in words if word[0] in {"log", "witness"}]
+    signed = [key for key in keys if key.split("+")[0] in signers]
+    (exported / "vkeys").write_text("".join(f"{key}\n" for key in signed))
+    (exported / "proofs.json").write_text('{"Inclusion":[],"Consistency":[]}')
+
+    verdict = judge(logcheck, exported)
+
+    assert len(signed) >= 6
+    assert verdict.startswith(f"OK {_size(exported)} entries, {len(signed)} signatures")
+
+
+def _size(exported: Path) -> int:
+    return int((exported / "checkpoint").read_text().splitlines()[1])
 
 
 def test_a_home_that_is_not_empty_is_refused(tmp_path: Path) -> None:

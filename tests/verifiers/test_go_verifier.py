@@ -1,10 +1,7 @@
 """Logs that our code writes, judged by Go's checksum-database packages, which we did not write."""
 
 import base64
-import hashlib
 import json
-import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +14,8 @@ from audit.merkle import consistency_path, inclusion_path
 from audit.note import NoteSigner, format_note
 from audit.tile import TileHashReader
 from tests.audit.trees import MemoryTree, numbered
-from tests.parts import CACHE, missing, require
+from tests.verifiers.logcheck import build_logcheck, judge
 
-SOURCE = Path(__file__).parent / "go"
 LOG = NoteSigner("audit.alliance.example/test", SigningKey.from_seed(b"\x01" * 32))
 WITNESSES = [
     Cosigner(f"w{number}.example/test", SigningKey.from_seed(bytes([number]) * 32)) for number in range(2, 9)
@@ -32,18 +28,8 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="session")
 def logcheck() -> Path:
-    """Build the Go program once for its sources, and give its path."""
-    go = require("go")
-    sources = b"".join((SOURCE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
-    binary = CACHE / f"logcheck-{hashlib.sha256(sources).hexdigest()[:16]}"
-    if binary.exists():
-        return binary
-    if subprocess.run([go, "mod", "download"], cwd=SOURCE, capture_output=True, check=False).returncode:
-        missing("golang.org/x/mod", "it once with a network: go mod download in tests/verifiers/go")
-    CACHE.mkdir(exist_ok=True)
-    fresh = binary.with_suffix(f".{os.getpid()}")
-    subprocess.run([go, "build", "-trimpath", "-o", fresh, "."], cwd=SOURCE, check=True)
-    return fresh.rename(binary)
+    """Give the Go program."""
+    return build_logcheck()
 
 
 def export(tree: MemoryTree, size: int, home: Path) -> None:
@@ -84,13 +70,6 @@ def sampled_proofs(tree: MemoryTree, size: int) -> dict[str, list[dict[str, obje
 def texts(hashes: list[bytes]) -> list[str]:
     """Write hashes as base64."""
     return [base64.b64encode(value).decode() for value in hashes]
-
-
-def judge(logcheck: Path, home: Path) -> str:
-    """Run the Go program and give its one line; its exit code must agree with it."""
-    run = subprocess.run([logcheck, home], capture_output=True, text=True, check=False)
-    assert (run.returncode == 0) == run.stdout.startswith("OK ")
-    return run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 1000, 70_000])
