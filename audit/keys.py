@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from audit.durable import sync_folder
 from contracts.errors import Conflict, Invalid, NotFound, Refused, Unauthenticated
 
 RAW_KEY_SIZE = 32
@@ -298,11 +299,7 @@ def _write(path: Path, private: _PrivateKey, passphrase: str | None) -> None:
         file.write(pem)
         file.flush()
         os.fsync(descriptor)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)  # a key that is used and then lost with the power cannot be had back
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)  # a key that is used and then lost with the power cannot be had back
 
 
 def _read(path: Path, passphrase: str | None) -> object:

@@ -21,7 +21,7 @@ from exchange.app import create_app
 from exchange.parts import Parts, build_parts
 from exchange.settings import Settings, SettingsInvalid, load_settings
 from exchange.wiring import HOOKS
-from nodes.addresses import AddressInUse, PlainHttpRefused, is_loopback
+from nodes.addresses import AddressInUse, PlainHttpRefused, bracketed, is_loopback
 from nodes.home import write_private
 
 STOP_SECONDS = 1  # for requests in progress; long polls are sent home at once
@@ -38,7 +38,7 @@ def run(home: Path, listen: str | None = None) -> None:
     check_listen(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(_bind(settings.listen_host, settings.listen_port))
-        taken = {"listen": f"{_bracketed(settings.listen_host)}:{listener.getsockname()[1]}"}
+        taken = {"listen": f"{bracketed(settings.listen_host)}:{listener.getsockname()[1]}"}
         local = None
         if settings.tls_certificate is not None:
             # People on this machine need no certificate to be trusted: a loopback listener is theirs.
@@ -146,7 +146,3 @@ def _bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise AddressInUse(f"{host}:{port}: {error.strerror}") from error
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

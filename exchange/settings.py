@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from audit.note import valid_name
 from contracts.errors import Invalid, NotFound
-from nodes.addresses import checked_base
+from nodes.addresses import BadAddress, checked_base, host_port
 
 SETTINGS_FILE = "headwaters.toml"
 PREFIX = "HEADWATERS_"
@@ -230,10 +230,10 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def _split(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise SettingsInvalid("listen is host:port")
-    return host.strip("[]"), int(port)
+    try:
+        return host_port(listen)
+    except BadAddress as error:
+        raise SettingsInvalid("listen is host:port") from error
 
 
 def _toml(value: str | int) -> str:

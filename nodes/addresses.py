@@ -72,7 +72,7 @@ def checked_base(url: str) -> str:
         raise BadAddress(f"{url[:80]!r} carries a path")
     if parts.scheme == "http" and not is_loopback(host):
         raise PlainHttpRefused(f"{host} is not this machine")
-    return f"{parts.scheme}://{_shown(host)}" + (f":{port}" if port is not None else "")
+    return f"{parts.scheme}://{bracketed(host)}" + (f":{port}" if port is not None else "")
 
 
 def checked_peer(url: str, exchange_url: str) -> str:
@@ -107,5 +107,14 @@ def mailbox_participant(host: str) -> str | None:
     return parse_id(host.removesuffix(_NODE_SUFFIX), Kind.PARTICIPANT)
 
 
-def _shown(host: str) -> str:
+def host_port(listen: str) -> tuple[str, int]:
+    """Read HOST:PORT, an IPv6 host in brackets or not; raise BadAddress."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise BadAddress(f"{listen[:80]!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def bracketed(host: str) -> str:
+    """Write a host as it stands before ``:port``."""
     return f"[{host}]" if ":" in host else host

@@ -12,6 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
+from audit.durable import sync_folder
 from contracts.errors import Conflict, NotFound
 from contracts.identifiers import parse_name
 from contracts.messages import Invite, KeyText, ParticipantId, Profile, Short, VKey, Wire
@@ -186,8 +187,4 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

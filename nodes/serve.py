@@ -24,7 +24,7 @@ from fastapi import FastAPI
 
 from contracts.errors import HeadwatersError, Usage
 from nodes import outbox
-from nodes.addresses import AddressInUse, PlainHttpRefused, is_loopback
+from nodes.addresses import AddressInUse, BadAddress, PlainHttpRefused, bracketed, host_port, is_loopback
 from nodes.app import create_app
 from nodes.background import in_thread
 from nodes.home import NodeHome, write_private
@@ -216,13 +216,12 @@ def _bind(host: str, port: int, tls: tuple[Path, Path] | None) -> Listener:
     except OSError as error:
         bound.close()
         raise AddressInUse(f"{host}:{port} cannot be taken: {error.strerror}") from error
-    shown = f"[{host}]" if ":" in host else host
     scheme = "http" if tls is None else "https"
-    return Listener(bound, f"{scheme}://{shown}:{bound.getsockname()[1]}", tls)
+    return Listener(bound, f"{scheme}://{bracketed(host)}:{bound.getsockname()[1]}", tls)
 
 
 def _split(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise Usage("listen is HOST:PORT")
-    return host.strip("[]"), int(port)
+    try:
+        return host_port(listen)
+    except BadAddress as error:
+        raise Usage("listen is HOST:PORT") from error

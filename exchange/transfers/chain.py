@@ -1,14 +1,18 @@
-"""A subscription's chain in the log: each of its entries names the one before it (audit-log section 5.7).
+"""A subscription's chain in the log: each of its entries names the one before it.
 
 A transfer's entries share its number ``seq``; numbers have no gaps, and ``prev`` runs through grants,
 closings and expiries alike, so leaving one out shows.
 """
 
+from collections.abc import Mapping
+
 from audit.chains import ChainBroken
-from audit.entry import Entry
+from audit.entry import Entry, EntryKind
 from audit.unit import Unit
+from contracts.canonical import Json
 from exchange.subscriptions.store import find_subscription
 from exchange.subscriptions.tables import SubscriptionRow
+from exchange.transfers.tables import TransferRow
 
 
 def chained_subscription(unit: Unit, name: str) -> SubscriptionRow:
@@ -27,3 +31,20 @@ def append_linked(unit: Unit, subscription: SubscriptionRow, entry: Entry) -> in
     subscription.last_leaf = unit.leaf_hash(index)
     unit.session.add(subscription)
     return index
+
+
+def append_closing(
+    unit: Unit, subscription: SubscriptionRow, row: TransferRow, kind: EntryKind, said: Mapping[str, Json]
+) -> None:
+    """Append the entry that closes a transfer and note its place in ``row``; raise ChainBroken."""
+    fields: dict[str, Json] = {
+        "gid": row.grant_id,
+        "gidx": row.entry,
+        "sub": row.subscription,
+        "seq": row.seq,
+        "prev": subscription.last_leaf,
+        **said,
+    }
+    entry = Entry(kind, unit.now, fields)
+    row.closed_entry = append_linked(unit, subscription, entry)
+    row.closed_leaf = entry.encode()

@@ -8,14 +8,13 @@ from functools import partial
 
 import structlog
 
-from audit.entry import Entry, EntryKind
+from audit.entry import EntryKind
 from audit.unit import Unit
-from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.messages import Receipt
 from exchange.parts import Parts
 from exchange.transfers import store
-from exchange.transfers.chain import append_linked, chained_subscription
+from exchange.transfers.chain import append_closing, chained_subscription
 from exchange.transfers.model import State
 from nodes.signed import peek_statement
 
@@ -44,17 +43,8 @@ def _expire(name: str, unit: Unit) -> bool:
         return False  # it was closed in the meantime
     subscription = chained_subscription(unit, row.subscription)
     receipt = row.provider_receipt
-    fields: dict[str, Json] = {
-        "gid": row.grant_id,
-        "gidx": row.entry,
-        "sub": row.subscription,
-        "seq": row.seq,
-        "prev": subscription.last_leaf,
-        "pr": None if receipt is None else peek_statement(receipt, Receipt).digest,
-    }
-    entry = Entry(EntryKind.EXPIRE, unit.now, fields)
-    row.closed_entry = append_linked(unit, subscription, entry)
-    row.closed_leaf = entry.encode()
+    digest = None if receipt is None else peek_statement(receipt, Receipt).digest
+    append_closing(unit, subscription, row, EntryKind.EXPIRE, {"pr": digest})
     row.state = State.EXPIRED.value
     store.save_transfer(unit.session, row)
     return True

@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from audit.commitment import content_commitment
-from audit.entry import Entry, EntryKind
+from audit.entry import EntryKind
 from audit.keys import PublicKey
 from audit.unit import Unit
 from contracts.canonical import Json
@@ -21,7 +21,7 @@ from exchange.identity import Caller
 from exchange.incidents.flow import record_alarm
 from exchange.parts import Parts
 from exchange.transfers import model, store
-from exchange.transfers.chain import append_linked, chained_subscription
+from exchange.transfers.chain import append_closing, chained_subscription
 from exchange.transfers.flow import own_transfer, state_of
 from exchange.transfers.model import State
 from exchange.transfers.tables import TransferRow
@@ -134,11 +134,6 @@ def _close(unit: Unit, row: TransferRow, pair: _Pair, consumer: Signed[Receipt])
     subscription = chained_subscription(unit, row.subscription)
     said = pair.provider.statement
     fields: dict[str, Json] = {
-        "gid": row.grant_id,
-        "gidx": row.entry,
-        "sub": row.subscription,
-        "seq": row.seq,
-        "prev": subscription.last_leaf,
         "cc": content_commitment(
             bytes.fromhex(said.content_salt), said.view_chunk_root, said.view_size_bytes
         ),
@@ -147,9 +142,7 @@ def _close(unit: Unit, row: TransferRow, pair: _Pair, consumer: Signed[Receipt])
         "cr": consumer.digest,
         "late": epoch_ms(unit.now) >= row.expires_at,
     }
-    entry = Entry(EntryKind.DONE, unit.now, fields)
-    row.closed_entry = append_linked(unit, subscription, entry)
-    row.closed_leaf = entry.encode()
+    append_closing(unit, subscription, row, EntryKind.DONE, fields)
     row.consumer_receipt = consumer.text
     row.size_bytes = said.view_size_bytes
     row.state = State.DONE.value

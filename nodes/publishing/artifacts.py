@@ -3,11 +3,11 @@
 A file gets its name only when it is whole, hashed and on disk; the same bytes twice are one file.
 """
 
-import os
 import shutil
 from pathlib import Path
 
 from audit.commitment import ContentDigest, ContentHasher
+from audit.durable import sync_file, sync_folder
 from contracts.identifiers import parse_digest
 from nodes.node import Node
 
@@ -46,21 +46,3 @@ def hash_file(path: Path) -> ContentDigest:
         while piece := file.read(_READ_BYTES):
             hasher.update(piece)
     return hasher.digest()
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's bytes durable."""
-    _sync(path, os.O_RDONLY)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import httpx
 
+from audit.durable import sync_file
 from contracts.errors import Unavailable
 from contracts.messages import DeliveryRequest, LoggedGrant, Receipt, Wire
 from contracts.problem import error_from
 from nodes.answers import read_answer
 from nodes.delivering.routes import SEALED_PIECE_BYTES, relay_info
 from nodes.node import Node
-from nodes.publishing.artifacts import sync_file
 from nodes.receiving.judged import DataAltered
 from nodes.relay import ProviderLink, ProviderSilent
 

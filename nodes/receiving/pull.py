@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 from sqlmodel import col, select
 
+from audit.durable import sync_file, sync_folder
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, Invalid
 from contracts.messages import (
@@ -30,7 +31,7 @@ from contracts.schema import Contract
 from nodes.exclusive import exclusively
 from nodes.granted import GrantExpired
 from nodes.node import Node
-from nodes.publishing.artifacts import hash_file, sync_file, sync_folder
+from nodes.publishing.artifacts import hash_file
 from nodes.receiving.apply import subscription_of
 from nodes.receiving.download import download, present
 from nodes.receiving.judged import (

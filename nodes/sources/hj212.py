@@ -18,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from audit.durable import sync_folder
 from contracts.errors import Invalid, TooMany
 from contracts.hj212 import (
     FACTORS,
@@ -88,9 +89,7 @@ class Spool:
         """Open or create ``path``; frames go to its end, also after a torn one."""
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        sync_folder(path.parent)
 
     def append(self, frame: bytes) -> None:
         """Write one frame and wait for the disk; raise OSError."""
