@@ -28,7 +28,7 @@ MAX_MS = 253_402_300_799_999  # the end of the year 9999, where datetime ends
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _CODE_FORM = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*", re.ASCII)
-_KEY_ID_FORM = re.compile(r"ed25519:[0-9a-f]{16}", re.ASCII)
+_KEY_ID_FORM = re.compile(r"(?:ed25519|x25519|mldsa44|sm2):[0-9a-f]{16}", re.ASCII)
 
 
 class EntryInvalid(Invalid):
@@ -41,7 +41,8 @@ class EntryInvalid(Invalid):
 class EntryKind(StrEnum):
     """The kinds of entry, as they stand in ``t``."""
 
-    LOG_OPEN = "log.open"
+    SHARD_OPEN = "shard.open"
+    SHARD_CLOSE = "shard.close"
     MEMBER_JOIN = "member.join"
     MEMBER_APPROVE = "member.approve"
     MEMBER_SUSPEND = "member.suspend"
@@ -59,6 +60,12 @@ class EntryKind(StrEnum):
     DENY_ROLLUP = "deny.rollup"
     DONE = "done"
     EXPIRE = "expire"
+    ABORT = "abort"
+    HEADS = "heads"
+    COUNT = "count"
+    KEY_ROTATE = "key.rotate"
+    KEY_REVOKE = "key.revoke"
+    TRUST_ROOT = "trust.root"
     SECURITY_EVENT = "sec.event"
     POLICY_ACTIVATE = "policy.activate"
     ADMIN_ACT = "admin.act"
@@ -170,7 +177,7 @@ def _parse_code(text: str) -> None:
 
 def _parse_key_id(text: str) -> None:
     if not _KEY_ID_FORM.fullmatch(text):
-        raise EntryInvalid("a key id is ed25519: and 16 hex digits")
+        raise EntryInvalid("a key id is a suite, a colon and 16 hex digits")
 
 
 def _parse_origin(text: str) -> None:
@@ -211,7 +218,16 @@ _TRANSFER = {
 }
 
 _FIELDS: dict[EntryKind, dict[str, _Field]] = {
-    EntryKind.LOG_OPEN: {"origin": _ORIGIN, "prev": _DIGEST.or_null()},
+    # The first entry of a shard. Where another went before: its origin, the digest of its final cosigned
+    # checkpoint's text, its size, and the digest of the subscription heads that were carried over.
+    EntryKind.SHARD_OPEN: {
+        "origin": _ORIGIN,
+        "from": _ORIGIN.or_null(),
+        "prev": _DIGEST.or_null(),
+        "size": _COUNT.or_null(),
+        "hds": _DIGEST.or_null(),
+    },
+    EntryKind.SHARD_CLOSE: {"next": _ORIGIN, "key": _KEY, "hds": _DIGEST},
     EntryKind.MEMBER_JOIN: _MEMBER,
     EntryKind.MEMBER_APPROVE: _MEMBER,
     EntryKind.MEMBER_SUSPEND: _MEMBER,
@@ -280,8 +296,43 @@ _FIELDS: dict[EntryKind, dict[str, _Field]] = {
         "pr": _DIGEST,
         "cr": _DIGEST,
         "late": _FLAG,
+        "gsh": _ORIGIN.if_any(),
     },
-    EntryKind.EXPIRE: _TRANSFER | {"gidx": _COUNT, "prev": _DIGEST, "pr": _DIGEST.or_null()},
+    EntryKind.EXPIRE: _TRANSFER
+    | {"gidx": _COUNT, "prev": _DIGEST, "pr": _DIGEST.or_null(), "gsh": _ORIGIN.if_any()},
+    EntryKind.ABORT: _TRANSFER
+    | {
+        "gidx": _COUNT,
+        "prev": _DIGEST,
+        "by": _PARTICIPANT,
+        "why": _CODE,
+        "dig": _DIGEST,
+        "gsh": _ORIGIN.if_any(),
+    },
+    EntryKind.HEADS: {"since": _TIME, "until": _TIME, "n": _COUNT, "root": _DIGEST},
+    EntryKind.COUNT: {
+        "part": _PARTICIPANT,
+        "since": _TIME,
+        "until": _TIME,
+        "sent": _COUNT,
+        "recv": _COUNT,
+        "dig": _DIGEST,
+    },
+    EntryKind.KEY_ROTATE: {
+        "part": _PARTICIPANT.or_null(),
+        "role": _CODE,
+        "old": _KEY_ID,
+        "new": _KEY_ID,
+        "dig": _DIGEST,
+    },
+    EntryKind.KEY_REVOKE: {
+        "part": _PARTICIPANT.or_null(),
+        "role": _CODE,
+        "kid": _KEY_ID,
+        "n": _COUNT,
+        "dig": _DIGEST,
+    },
+    EntryKind.TRUST_ROOT: {"n": _NUMBER, "dig": _DIGEST, "k": _NUMBER},
     EntryKind.SECURITY_EVENT: {
         "eid": _identifier(Kind.EVENT),
         "cls": _CODE,

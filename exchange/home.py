@@ -88,7 +88,8 @@ def _person(home: Path, role: Role) -> PersonRecord:
 
 
 def _first_entries(parts: Parts, unit: Unit, people: list[PersonRecord]) -> None:
-    unit.append(Entry(EntryKind.LOG_OPEN, unit.now, {"origin": parts.settings.origin, "prev": None}))
+    nothing_before = {"from": None, "prev": None, "size": None, "hds": None}
+    unit.append(Entry(EntryKind.SHARD_OPEN, unit.now, {"origin": parts.settings.origin, **nothing_before}))
     unit.append(Entry(EntryKind.POLICY_ACTIVATE, unit.now, {"pol": parts.policy.digest}))
     for person in people:
         store.save_person(unit.session, person)

@@ -33,7 +33,14 @@ TRANSFER: dict[str, Any] = {"gid": "g-" + "a" * 12, "sub": "s-" + "a" * 12, "seq
 
 # One full example of each kind. Values are Any: tests put anything into them.
 EXAMPLES: dict[EntryKind, dict[str, Any]] = {
-    EntryKind.LOG_OPEN: {"origin": "audit.alliance.example/2026h2", "prev": None},
+    EntryKind.SHARD_OPEN: {
+        "origin": "audit.alliance.example/2027h1",
+        "from": "audit.alliance.example/2026h2",
+        "prev": DIGEST,
+        "size": 7,
+        "hds": DIGEST,
+    },
+    EntryKind.SHARD_CLOSE: {"next": "audit.alliance.example/2027h1", "key": KEY.public.text, "hds": DIGEST},
     EntryKind.MEMBER_JOIN: MEMBER,
     EntryKind.MEMBER_APPROVE: MEMBER,
     EntryKind.MEMBER_SUSPEND: MEMBER,
@@ -80,6 +87,13 @@ EXAMPLES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.DONE: TRANSFER
     | {"gidx": 0, "len": 0, "late": False, **dict.fromkeys(("prev", "cc", "pr", "cr"), DIGEST)},
     EntryKind.EXPIRE: TRANSFER | {"gidx": 0, "prev": DIGEST, "pr": None},
+    EntryKind.ABORT: TRANSFER
+    | {"gidx": 0, "prev": DIGEST, "by": PART, "why": "download-broken", "dig": DIGEST},
+    EntryKind.HEADS: {"since": 0, "until": 1, "n": 0, "root": DIGEST},
+    EntryKind.COUNT: {"part": PART, "since": 0, "until": 1, "sent": 3, "recv": 0, "dig": DIGEST},
+    EntryKind.KEY_ROTATE: {"part": PART, "role": "node", "old": KEY.key_id, "new": KEY.key_id, "dig": DIGEST},
+    EntryKind.KEY_REVOKE: {"part": None, "role": "statement", "kid": KEY.key_id, "n": 9, "dig": DIGEST},
+    EntryKind.TRUST_ROOT: {"n": 1, "dig": DIGEST, "k": 5},
     EntryKind.SECURITY_EVENT: {
         "eid": "e-" + "a" * 12,
         "cls": "access.denied-burst",
@@ -154,8 +168,8 @@ def test_the_fields_are_those_of_the_table(kind: EntryKind) -> None:
         (EntryKind.CONTRACT_PUBLISH, {"ctr": "air-hourly"}),
         (EntryKind.CONTRACT_PUBLISH, {"ctr": "air-hourly@01.0.0"}),
         (EntryKind.CONTRACT_PUBLISH, {"ctr": "Air@1.0.0"}),
-        (EntryKind.LOG_OPEN, {"origin": "a b"}),
-        (EntryKind.LOG_OPEN, {"origin": {"name": "x"}}),
+        (EntryKind.SHARD_OPEN, {"origin": "a b"}),
+        (EntryKind.SHARD_OPEN, {"origin": {"name": "x"}}),
         (EntryKind.SECURITY_EVENT, {"sev": "HIGH"}),
     ],
 )

@@ -45,10 +45,10 @@ def test_a_home_is_private(home: Path) -> None:
 
 
 def test_the_log_begins_with_who_it_is(founded: Parts) -> None:
-    """The first entries are log.open, policy.activate with the bundle's digest, and directory 1."""
+    """The first entries are shard.open, policy.activate with the bundle's digest, and directory 1."""
     entries = [parse_entry(raw) for raw in founded.log.entries(0, founded.log.size())]
 
-    assert [e.kind for e in entries] == [EntryKind.LOG_OPEN, EntryKind.POLICY_ACTIVATE, EntryKind.DIRECTORY]
+    assert [e.kind for e in entries] == [EntryKind.SHARD_OPEN, EntryKind.POLICY_ACTIVATE, EntryKind.DIRECTORY]
     assert entries[0].fields["origin"] == ORIGIN
     assert entries[1].fields["pol"] == founded.policy.digest
     assert entries[2].fields["n"] == 1

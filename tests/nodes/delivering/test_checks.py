@@ -130,7 +130,9 @@ def test_an_entry_of_another_moment_is_refused(world: World) -> None:
 def test_a_leaf_of_another_kind_is_refused(world: World) -> None:
     """A grant is proved by a grant entry and by no other."""
     logged = world.granted(world.ready())
-    other = base64.b64encode(b'{"origin":"a","prev":null,"t":"log.open","ts":1,"v":1}').decode()
+    other = base64.b64encode(
+        b'{"from":null,"hds":null,"origin":"a","prev":null,"size":null,"t":"shard.open","ts":1,"v":1}'
+    ).decode()
 
     refused(world, world.present(logged.model_copy(update={"leaf": other})), "grant-leaf-differs")
 

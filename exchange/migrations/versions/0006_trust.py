@@ -1,0 +1,10 @@
+"""Trust roots and the provinces that signed them."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""

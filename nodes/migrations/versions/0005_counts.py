@@ -1,0 +1,10 @@
+"""Heads that were verified and counts that were signed."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
