@@ -6,7 +6,7 @@ ARGS ?=
 SHARED := ../shared/data
 DATA := $(if $(findstring --data,$(ARGS)),,$(if $(wildcard $(SHARED)),--data $(SHARED)))
 
-.PHONY: demo test lint fix unit lock clean
+.PHONY: demo test lint fix unit crash bench lock clean
 
 demo: .venv/ready
 	@$(BIN)/headwaters demo $(DATA) $(ARGS)
@@ -22,9 +22,18 @@ lint: .venv/ready
 unit: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
+# Every round of crashing and killing, some ten minutes; ARGS="-k witness" plays a part.
+crash: .venv/ready
+	CRASH_ROUNDS=full $(BIN)/pytest tests/crash $(ARGS)
+	HEADWATERS_KILL_ROUNDS=60 $(BIN)/pytest -s tests/story/test_kill.py
+
 fix: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Figures beside the plain limit of the same run; benchmarks/ says what each one means.
+bench: .venv/ready
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Hashes without addresses, for every platform and Python 3.11 or later.
 lock: .venv/ready

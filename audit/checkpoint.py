@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from audit.merkle import EMPTY_ROOT, HASH_SIZE
-from audit.note import MAX_NAME_BYTES, valid_name
+from audit.names import MAX_NAME_BYTES, valid_name
 from contracts.errors import Invalid
 
 MAX_SIZE = 2**63 - 1  # the largest log that every implementation can count

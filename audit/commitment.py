@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from audit.merkle import Frontier
+from contracts.canonical import sha256_hex
 from contracts.errors import Invalid
-from contracts.identifiers import parse_digest
+from contracts.identifiers import digest_bytes, format_digest
 
 SALT_SIZE = 32
 CHUNK_BYTES = 64 * 1024
@@ -66,9 +67,8 @@ class ContentHasher:
         frontier = self._frontier.copy()
         if self._room < CHUNK_BYTES:
             frontier.append(self._chunk.digest())
-        return ContentDigest(
-            "sha256:" + self._flat.hexdigest(), "sha256:" + frontier.root().hex(), self._size_bytes
-        )
+        flat, chunk_root = format_digest(self._flat.digest()), format_digest(frontier.root())
+        return ContentDigest(flat, chunk_root, self._size_bytes)
 
 
 def new_salt() -> bytes:
@@ -79,7 +79,7 @@ def new_salt() -> bytes:
 def commit(salt: bytes, value: bytes) -> str:
     """Commit to ``value``: ``sha256:`` over ``hw-commit-v1``, salt and value."""
     _check_salt(salt)
-    return "sha256:" + hashlib.sha256(_VALUE_DOMAIN + salt + value).hexdigest()
+    return sha256_hex(_VALUE_DOMAIN + salt + value)
 
 
 def content_commitment(salt: bytes, chunk_root: str, size_bytes: int) -> str:
@@ -87,8 +87,7 @@ def content_commitment(salt: bytes, chunk_root: str, size_bytes: int) -> str:
     _check_salt(salt)
     if not 0 <= size_bytes < 2**63:
         raise CommitmentInvalid("the size is out of range")
-    root = bytes.fromhex(parse_digest(chunk_root).removeprefix("sha256:"))
-    return "sha256:" + hashlib.sha256(_CONTENT_DOMAIN + salt + root + size_bytes.to_bytes(8)).hexdigest()
+    return sha256_hex(_CONTENT_DOMAIN + salt + digest_bytes(chunk_root) + size_bytes.to_bytes(8))
 
 
 class _Hash(Protocol):

@@ -94,6 +94,18 @@ class Database:
         with self._writes.begin() as connection:
             yield connection
 
+    def empty_journal(self) -> None:
+        """Move SQLite's write-ahead log into the database and empty it, so that no old page stays in it.
+
+        Readers that are open keep it for another time; PostgreSQL has its own.
+        """
+        if self.dialect == "sqlite":
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                raw.close()
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()

@@ -5,8 +5,6 @@ it is verified. The envelope itself is canonical JSON: one spelling, no unknown 
 signatures.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import cast
 from audit.keys import PublicKey, SignatureInvalid, Signer
 from contracts.canonical import Json, canonical_bytes, parse_canonical
 from contracts.errors import Invalid, TooLarge
+from contracts.spelling import NotBase64, from_base64, to_base64
 
 MAX_ENVELOPE_BYTES = 2 * 1024 * 1024  # the largest statement carries a contract's document, at most 1 MiB
 MAX_SIGNATURES = 16  # three parties, two suites, and room
@@ -54,9 +53,9 @@ class Envelope:
         """Write the envelope as JSON."""
         return canonical_bytes(
             {
-                "payload": _b64(self.payload),
+                "payload": to_base64(self.payload),
                 "payloadType": self.payload_type,
-                "signatures": [{"keyid": name, "sig": _b64(raw)} for name, raw in self.signatures],
+                "signatures": [{"keyid": name, "sig": to_base64(raw)} for name, raw in self.signatures],
             }
         )
 
@@ -111,10 +110,6 @@ def parse_envelope(raw: bytes) -> Envelope:
     return Envelope(_text(value["payloadType"]), _bytes(value["payload"]), tuple(signatures))
 
 
-def _b64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
 def _fields(value: Json, *names: str) -> Mapping[str, Json]:
     if not isinstance(value, dict) or value.keys() != set(names):
         raise EnvelopeInvalid(f"expected exactly the fields {', '.join(names)}")
@@ -129,9 +124,6 @@ def _text(value: Json) -> str:
 
 def _bytes(value: Json) -> bytes:
     try:
-        raw = base64.b64decode(_text(value).encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise EnvelopeInvalid("a field is not base64") from error
-    if _b64(raw) != value:
-        raise EnvelopeInvalid("a field is not the one base64 spelling of its bytes")
-    return raw
+        return from_base64(_text(value))
+    except NotBase64 as error:
+        raise EnvelopeInvalid(error.detail) from error

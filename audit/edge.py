@@ -3,17 +3,13 @@
 It is pure and cheap to copy, so a batch is tried on a copy and the copy is kept only once it is durable.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
-from audit.merkle import HASH_SIZE, Frontier, tree_root
+from audit.merkle import HASH_SIZE, Frontier
 from audit.tile import TILE_HEIGHT, TILE_WIDTH, TileHashReader, TileLoader
 
 _FULL = TILE_WIDTH * HASH_SIZE
-
-
-def tile_hashes(tile: bytes) -> list[bytes]:
-    """Split a tile into its hashes."""
-    return [tile[at : at + HASH_SIZE] for at in range(0, len(tile), HASH_SIZE)]
 
 
 class RightEdge:
@@ -47,20 +43,26 @@ class RightEdge:
         """The tiles ``(level, n)`` that grew since this copy was made, as they stand."""
         return self._changed
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash to the tree and to its tiles."""
-        level, index, value = 0, self.size, leaf
-        self._frontier.append(leaf)
-        while True:
-            if level == len(self._tiles):
-                self._tiles.append(b"")
-            tile = self._tiles[level] + value
-            self._changed[level, index // TILE_WIDTH] = tile
-            if len(tile) < _FULL:
-                self._tiles[level] = tile
-                return
-            self._tiles[level] = b""
-            level, index, value = level + 1, index // TILE_WIDTH, tree_root(tile_hashes(tile))
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes to the tree and to its tiles."""
+        count = self.size
+        grown = self._frontier.extend(leaves)
+        for level, hashes in enumerate(grown[::TILE_HEIGHT]):
+            self._grow(level, count, hashes)
+            count >>= TILE_HEIGHT
+
+    def _grow(self, level: int, count: int, hashes: Sequence[bytes]) -> None:
+        """Write ``hashes`` behind the ``count`` hashes that this level of tiles has."""
+        if level == len(self._tiles):
+            self._tiles.append(b"")
+        taken = 0
+        while taken < len(hashes):
+            n, width = divmod(count + taken, TILE_WIDTH)
+            piece = hashes[taken : taken + TILE_WIDTH - width]
+            tile = self._tiles[level] + b"".join(piece)
+            self._changed[level, n] = tile
+            self._tiles[level] = tile if len(tile) < _FULL else b""
+            taken += len(piece)
 
     def root(self) -> bytes:
         """Give the root of the tree as it stands."""

@@ -1,4 +1,6 @@
-"""Write the log as static files that other people's tools read (c2sp.org/tlog-tiles), with its policy.
+"""Write one shard as static files that other people's tools read (c2sp.org/tlog-tiles), with its policy.
+
+A shard that is not the first also brings ``heads.json``, the subscription heads that it began with.
 
 The export reaches the newest checkpoint that a quorum has cosigned, or the newest log-signed one where there
 is none yet. Every file appears whole or not at all and the checkpoint comes last, so a reader never finds a
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from audit.checkpoint import Checkpoint
 from audit.log_reader import LogReader
+from audit.log_source import HEADS_FILE
 from audit.note import parse_note
 from audit.quorum import WitnessPolicy
 from audit.tile import entries_path, tiles_for
@@ -47,14 +50,17 @@ def export(reader: LogReader, directory: Path, policy: WitnessPolicy) -> Exporte
         _check_history(reader, standing, checkpoint.origin)
     written = 0
     for tile in tiles_for(checkpoint.size):
-        written += _keep(directory / tile.path, reader.tile(*tile))
+        written += keep_file(directory / tile.path, reader.tile(*tile))
         if tile.level == 0:
             bundle = reader.bundle(tile.n, tile.width)
-            written += _keep(directory / entries_path(tile.n, tile.width), bundle)
-    _replace(directory / "policy", policy.format().encode())
+            written += keep_file(directory / entries_path(tile.n, tile.width), bundle)
+    heads = reader.heads()
+    if heads is not None:
+        written += keep_file(directory / HEADS_FILE, heads)
+    put_file(directory / "policy", policy.format().encode())
     if standing is not None and standing.size > checkpoint.size:
         return Exported(standing, written)
-    _replace(place, note)
+    put_file(place, note)
     return Exported(checkpoint, written)
 
 
@@ -65,18 +71,18 @@ def _check_history(reader: LogReader, standing: Checkpoint, origin: str) -> None
         raise ExportContradicts(f"the checkpoint of size {standing.size} there is not of this history")
 
 
-def _keep(path: Path, content: bytes) -> bool:
-    """Write an immutable file once; tell whether it is new."""
+def keep_file(path: Path, content: bytes) -> bool:
+    """Write an immutable file once; tell whether it is new. Raises ExportContradicts where it differs."""
     try:
         if path.read_bytes() != content:
             raise ExportContradicts(f"{path.name} differs from the log")
     except FileNotFoundError:
-        _replace(path, content)
+        put_file(path, content)
         return True
     return False
 
 
-def _replace(path: Path, content: bytes) -> None:
+def put_file(path: Path, content: bytes) -> None:
     """Put a whole file in place, durable before it is seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")

@@ -6,8 +6,6 @@ a file that others may read is refused. A public key is written ``ed25519:<base6
 HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
 """
 
-import base64
-import binascii
 import hashlib
 import os
 import stat
@@ -23,6 +21,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from audit.durable import sync_folder
 from contracts.errors import Conflict, Invalid, NotFound, Refused, Unauthenticated
+from contracts.spelling import NotBase64, from_base64, to_base64
 
 RAW_KEY_SIZE = 32
 MAX_KEY_FILE_BYTES = 16 * 1024  # an encrypted Ed25519 PEM has about 300 bytes; a larger suite's still fits
@@ -270,13 +269,13 @@ def load_sealing_key(path: Path, passphrase: str | None = None) -> SealingKey:
 
 
 def _text(suite: str, raw: bytes) -> str:
-    return f"{suite}:{base64.b64encode(raw).decode()}"
+    return f"{suite}:{to_base64(raw)}"
 
 
 def _read_text(text: str, suite: str) -> bytes:
     try:
-        raw = base64.b64decode(text.removeprefix(f"{suite}:").encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
+        raw = from_base64(text.removeprefix(f"{suite}:"))
+    except NotBase64 as error:
         raise KeyInvalid(f"the text is not a {suite} public key") from error
     if len(raw) != RAW_KEY_SIZE or _text(suite, raw) != text:
         raise KeyInvalid(f"the text is not a {suite} public key")
@@ -290,6 +289,11 @@ def _write(path: Path, private: _PrivateKey, passphrase: str | None) -> None:
         serialization.PrivateFormat.PKCS8,
         protection or serialization.NoEncryption(),
     )
+    write_key_file(path, pem)
+
+
+def write_key_file(path: Path, pem: bytes) -> None:
+    """Keep a private key's PEM at ``path``, durable, 0600; raise KeyFileExists."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -302,7 +306,8 @@ def _write(path: Path, private: _PrivateKey, passphrase: str | None) -> None:
     sync_folder(path.parent)  # a key that is used and then lost with the power cannot be had back
 
 
-def _read(path: Path, passphrase: str | None) -> object:
+def read_key_file(path: Path) -> bytes:
+    """Read a private key's PEM; raise KeyFileExposed, KeyFileMissing or KeyUnreadable."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
@@ -310,9 +315,13 @@ def _read(path: Path, passphrase: str | None) -> object:
     except OSError as error:
         raise KeyUnreadable(f"{path.name} cannot be opened: {error.strerror}") from error
     try:
-        pem = _read_private_file(descriptor, path.name)
+        return _read_private_file(descriptor, path.name)
     finally:
         os.close(descriptor)
+
+
+def _read(path: Path, passphrase: str | None) -> object:
+    pem = read_key_file(path)
     try:
         return serialization.load_pem_private_key(pem, passphrase.encode() if passphrase else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

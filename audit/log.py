@@ -7,12 +7,12 @@ only then does the log go on; where the two disagree it stops for good.
 """
 
 import asyncio
-import queue
+import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -21,43 +21,25 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from audit import log_store
 from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.edge import RightEdge
+from audit.log_queue import Job, JobQueue, LogUnavailable, Outcome, answer
 from audit.log_reader import LogReader
-from audit.merkle import leaf_hash
-from audit.note import NoteSigner, format_note, parse_note
+from audit.log_standing import LogDamaged, LogForked, ShardSigner, Standing, read_back
+from audit.merkle import root_from
+from audit.note import NoteSigner, VerifierKey, parse_note
+from audit.outage import is_over
 from audit.sequencer_lock import SequencerLock
-from audit.tile import TILE_WIDTH
-from audit.unit import Committed, Draft, Unit
+from audit.shards import FIRST, NoSuchShard, Shard
+from audit.tile import TileHashReader
+from audit.unit import Committed, Draft, LogSealed, Unit
 from contracts.clock import Clock, epoch_ms
-from contracts.errors import Conflict, Corrupt, HeadwatersError, Unavailable
+from contracts.errors import Conflict, Corrupt, HeadwatersError, NotFound, Unavailable
 from contracts.messages import utc
+
+__all__ = ["Log", "LogDamaged", "LogForked", "LogUnavailable", "NotOurCheckpoint"]
 
 T = TypeVar("T")
 
 MAX_BATCH_UNITS = 4096
-
-
-class LogUnavailable(Unavailable):
-    """The log cannot take entries now; nothing of this call is on record unless a later look shows it."""
-
-    code = "log-unavailable"
-    title_zh = "日志当前无法写入"
-    next_zh = "稍后重试;若持续出现,检查磁盘与数据库。"
-    next_en = "Try again; if it goes on, check the disk and the database."
-
-
-class LogDamaged(Corrupt):
-    """The stored log contradicts its last signed checkpoint."""
-
-    code = "log-damaged"
-    title_zh = "存储的日志与最近签署的检查点不符"
-
-
-class LogForked(Corrupt):
-    """Someone else wrote to this log while it was open."""
-
-    code = "log-overwritten"
-    title_zh = "日志在运行期间被他人写入"
 
 
 class NotOurCheckpoint(Conflict):
@@ -67,14 +49,6 @@ class NotOurCheckpoint(Conflict):
     title_zh = "副署的检查点并非本日志所签"
     next_zh = "保留该检查点作为证据,运行 headwaters audit fsck。"
     next_en = "Keep that checkpoint as evidence and run headwaters audit fsck."
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A unit that waits. The queue holds units of every result type, hence Any."""
-
-    work: Callable[[Unit], Any]
-    future: "Future[Committed[Any]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +69,28 @@ class Log(LogReader):
         window_seconds: float = 0.004,
         *,
         sealed: bool = True,
+        grace: timedelta | None = None,
+        signer_of: ShardSigner | None = None,
     ) -> None:
+        """Hold the log that ``signer`` founded as ``origin``; ``signer_of`` has the keys of later shards."""
         super().__init__(database)
-        self._signer = signer
+        self._grace = grace
+        self._founding = signer
+        self._signer_of = signer_of or _no_signer
         self._origin = origin
         self._clock = clock
         self._window_seconds = window_seconds
         self._sealed = sealed
         self._lock = SequencerLock(database)
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._gate = threading.Lock()
+        self._queue = JobQueue()
         self._thread: threading.Thread | None = None
-        self._open = False
-        self._last_batch = False
-        # Known to the writer thread only, once it runs. No edge means: not sure, read it back first.
-        self._edge: RightEdge | None = None
-        self._note = b""
+        # Written by the writer thread only, once it runs. None means: not sure, read it back first.
+        self._standing: Standing | None = None
         self._halted: Corrupt | None = None
 
     @property
     def origin(self) -> str:
-        """The log's name in its checkpoints."""
+        """The name of the newest shard; before the start, that of the first."""
         return self._origin
 
     @property
@@ -126,6 +101,10 @@ class Log(LogReader):
     def unseal(self) -> None:
         """Take entries from now on; the caller has heard enough witnesses."""
         self._sealed = False
+
+    def seal(self) -> None:
+        """Take no entries from now on: the log is proved to have gone wrong."""
+        self._sealed = True
 
     def start(self) -> None:
         """Take the sequencer's lock, verify the right edge and start to write.
@@ -142,15 +121,12 @@ class Log(LogReader):
             self._lock.release()
             raise
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
-        self._open = True
+        self._queue.open()
         self._thread.start()
 
     def close(self) -> None:
         """Finish what waits, stop, and let the next sequencer in."""
-        with self._gate:
-            if self._open:
-                self._queue.put(None)
-            self._open = False
+        self._queue.close()
         if self._thread is not None:
             self._thread.join()
         self._lock.release()
@@ -161,116 +137,130 @@ class Log(LogReader):
         What the unit raises is raised here, and only its own work is undone. Raises LogUnavailable when the
         batch failed, LogForked or LogDamaged when the log has stopped for good.
         """
-        return await asyncio.wrap_future(self._submit(unit))
+        return await self._await(unit)
 
     def commit_blocking(self, unit: Callable[[Unit], T]) -> Committed[T]:
         """Do as ``commit`` does, for a caller without an event loop."""
         return self._submit(unit).result()
 
+    async def open_next(self) -> Committed[Shard]:
+        """Open the shard that follows the closed one; its first entry is ``shard.open``.
+
+        Raises ShardStillOpen, ShardNotWitnessed, SuccessionBroken, LogSealed.
+        """
+        return await self._await(_open_shard)
+
+    def open_next_blocking(self) -> Committed[Shard]:
+        """Do as ``open_next`` does, for a caller without an event loop."""
+        return self._submit(_open_shard).result()
+
     def publish_cosigned(self, note: bytes) -> Checkpoint:
         """Keep and publish a checkpoint that a quorum has cosigned; the caller has verified the cosignatures.
 
-        Raises NotOurCheckpoint when its text is not, byte for byte, what this log signed at that size.
+        Raises NotOurCheckpoint unless this log signed it, byte for byte, over what it holds at that size.
         """
-        text = parse_note(note).text
-        checkpoint = Checkpoint.parse(text)
+        parsed = parse_note(note)
+        checkpoint = Checkpoint.parse(parsed.text)
         with self._database.write_connection() as connection:
-            ours = log_store.checkpoint_at(connection, checkpoint.size)
-            if ours is None or parse_note(ours.note.encode()).text != text:
+            shard = next((s for s in log_store.shards(connection) if s.origin == checkpoint.origin), None)
+            signed = shard is not None and parsed.verified([VerifierKey.parse(shard.vkey)])
+            if shard is None or not signed or not _holds(connection, shard, checkpoint):
                 raise NotOurCheckpoint(f"this log signed no such checkpoint of size {checkpoint.size}")
-            log_store.put_cosigned(connection, checkpoint.size, note, epoch_ms(self._clock.now()))
+            log_store.put_cosigned(
+                connection, shard.number, checkpoint.size, note, epoch_ms(self._clock.now())
+            )
         return checkpoint
 
     def _submit(self, unit: Callable[[Unit], T]) -> "Future[Committed[T]]":
+        future: Future[Committed[T]] = Future()
+        self._put(Job(unit, future))
+        return future
+
+    def _await(self, unit: Callable[[Unit], T]) -> "asyncio.Future[Committed[T]]":
+        future: asyncio.Future[Committed[T]] = asyncio.get_running_loop().create_future()
+        self._put(Job(unit, future))
+        return future
+
+    def _put(self, job: Job) -> None:
         if threading.current_thread() is self._thread:
             raise LogUnavailable("a unit cannot wait for another unit")
-        future: Future[Committed[T]] = Future()
-        with self._gate:
-            if not self._open:
-                raise LogUnavailable("the log is not running")
-            self._queue.put(_Job(unit, future))
-        return future
+        self._queue.put(job)
 
     # --- on the writer thread ------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while not self._last_batch:
-                self._settle(self._gather())
+            while batch := self._queue.gather(self._window_seconds, MAX_BATCH_UNITS):
+                self._settle(batch)
         finally:
-            with self._gate:
-                self._open = False
-            _refuse(self._waiting(), LogUnavailable("the log has stopped"))
+            self._queue.close()
+            _refuse(self._queue.gather(0, sys.maxsize), LogUnavailable("the log has stopped"))
 
-    def _gather(self) -> list[_Job]:
-        """Wait for a unit, then for what else comes within the window."""
-        batch: list[_Job] = []
-        job = self._queue.get()
-        deadline = time.monotonic() + self._window_seconds
-        while job is not None:
-            batch.append(job)
-            if len(batch) == MAX_BATCH_UNITS:
-                return batch
-            try:
-                job = self._queue.get(timeout=max(deadline - time.monotonic(), 0))
-            except queue.Empty:
-                return batch
-        self._last_batch = True
-        return batch
+    def _settle(self, batch: list[Job]) -> None:
+        """Commit a batch, and open a shard where that was asked for; answer everyone, whatever happens."""
+        jobs = [job for job in batch if job.begin()]
+        turns = [job for job in jobs if job.work is _open_shard]
+        self._attempt([job for job in jobs if job.work is not _open_shard], self._commit)
+        for job in turns:
+            self._attempt([job], self._turn)
 
-    def _waiting(self) -> list[_Job]:
-        waiting = []
-        while not self._queue.empty():
-            job = self._queue.get()
-            if job is not None:
-                waiting.append(job)
-        return waiting
-
-    def _settle(self, batch: list[_Job]) -> None:
-        """Commit a batch and answer everyone in it, whatever happens."""
-        jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
+    def _attempt(
+        self,
+        jobs: list[Job],
+        action: Callable[[Sequence[Job], Standing], list[Outcome]],
+    ) -> None:
+        if not jobs:
+            return
         if self._halted is not None:
             _refuse(jobs, self._halted)
             return
         try:
-            outcomes = self._commit(jobs, self._edge or self._reload())
+            outcomes = action(jobs, self._standing or self._reload())
         except Corrupt as error:
             self._halted = error
             _refuse(jobs, error)
         except Exception as error:  # noqa: BLE001  # whatever broke, those who wait are told and nothing is trusted
-            self._edge = None
+            self._standing = None
             _refuse(jobs, error)
         else:
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                if isinstance(outcome, Committed):
-                    job.future.set_result(outcome)
-                else:
-                    job.future.set_exception(outcome)
+            answer(zip(jobs, outcomes, strict=True))
 
-    def _commit(self, jobs: Sequence[_Job], edge: RightEdge) -> "list[Committed[Any] | Exception]":
+    def _commit(self, jobs: Sequence[Job], standing: Standing) -> list[Outcome]:
         """Integrate a batch in one durable transaction; give each unit's result, or what it raised."""
         with self._database.write_connection() as connection:
-            newest = log_store.newest_checkpoint(connection)
-            count = log_store.entry_count(connection)
-            if newest is None or newest.note.encode() != self._note or count != edge.size:
-                raise LogForked(f"the log should have {edge.size} entries under its last checkpoint")
-            draft = Draft(connection, edge, sealed=self._sealed)
+            standing.check_alone(connection)
+            draft = Draft(
+                connection,
+                standing.shard,
+                standing.edge,
+                sealed=self._sealed,
+                grace_over=self._grace_over(connection, standing),
+            )
             outcomes = [self._run_unit(draft, job) for job in jobs]
-            note = self._note
-            if draft.rows:
-                note = self._sign(draft.edge)
-                log_store.append(connection, draft.rows, draft.edge.changed)
-                log_store.put_checkpoint(connection, draft.edge.size, note, epoch_ms(self._clock.now()))
+            after = standing.append(connection, draft, utc(self._clock.now()))
         # The block has ended, so the COMMIT has succeeded: only now is any of it true.
-        self._edge, self._note = draft.edge, note
+        self._standing = after
         return [
-            Committed(outcome.value, note, draft.edge.size, outcome.indexes)
+            Committed(outcome.value, after.note, after.edge.size, outcome.indexes)
             if isinstance(outcome, _Done)
             else outcome
             for outcome in outcomes
         ]
 
-    def _run_unit(self, draft: Draft, job: _Job) -> "_Done | Exception":
+    def _turn(self, _jobs: Sequence[Job], standing: Standing) -> list[Outcome]:
+        """Open the next shard in one durable transaction, or say what is missing for it."""
+        if self._sealed:
+            return [LogSealed()]
+        try:
+            with self._database.write_connection() as connection:
+                standing.check_alone(connection)
+                after = standing.follow(connection, self._signer_of, utc(self._clock.now()))
+        except (Conflict, Unavailable, NotFound) as error:
+            return [error]  # nothing is wrong with what is stored: it is not time yet, or the key is missing
+        self._standing, self._origin = after, after.shard.origin
+        return [Committed(after.shard, after.note, after.edge.size, (0,))]
+
+    def _run_unit(self, draft: Draft, job: Job) -> "_Done | Exception":
         try:
             with Unit(draft, utc(self._clock.now())) as unit:
                 value = job.work(unit)
@@ -281,65 +271,54 @@ class Log(LogReader):
             return error
         return _Done(value, indexes)
 
-    def _sign(self, edge: RightEdge) -> bytes:
-        text = str(Checkpoint(self._origin, edge.size, edge.root()))
-        return format_note(text, [self._signer.sign(text)])
+    def _grace_over(self, connection: Connection, standing: Standing) -> bool:
+        """Tell whether the outage clock has run out (audit.outage); who never had a quorum has lost none."""
+        shard = standing.shard
+        if self._grace is None:
+            return False
+        if shard.number == FIRST and log_store.newest_cosigned(connection, FIRST) is None:
+            return False
+        since = log_store.unwitnessed_since(connection, shard, standing.edge.size)
+        return is_over(since, self._clock.now(), self._grace)
 
-    def _reload(self) -> RightEdge:
-        """Read the right edge back and hold it against the last signed checkpoint; raise LogDamaged."""
+    def _reload(self) -> Standing:
+        """Read the log back and hold it against the last signed checkpoint; raise LogDamaged."""
         self._lock.acquire()
         with self._database.write_connection() as connection:
-            newest = log_store.newest_checkpoint(connection)
-            if newest is None and log_store.entry_count(connection) == 0:
-                edge = RightEdge.read(0, log_store.tile_loader(connection))
-                note = self._sign(edge)
-                log_store.put_checkpoint(connection, 0, note, epoch_ms(self._clock.now()))
-            elif newest is None:
-                raise LogDamaged("there are entries and no checkpoint")
-            else:
-                note = newest.note.encode()
-                edge = self._verified_edge(connection, self._own_checkpoint(note))
-        self._edge, self._note = edge, note
-        return edge
-
-    def _own_checkpoint(self, note: bytes) -> Checkpoint:
-        try:
-            parsed = parse_note(note)
-            signed = parsed.verified([self._signer.verifier_key])
-            checkpoint = Checkpoint.parse(parsed.text)
-        except HeadwatersError as error:
-            raise LogDamaged("the last checkpoint does not hold") from error
-        if not signed or checkpoint.origin != self._origin:
-            raise LogDamaged("the last checkpoint is not signed by this log's key")
-        return checkpoint
-
-    def _verified_edge(self, connection: Connection, checkpoint: Checkpoint) -> RightEdge:
-        size = checkpoint.size
-        if log_store.entry_count(connection) != size:
-            raise LogDamaged(f"the last checkpoint promises {size} entries")
-        load = log_store.tile_loader(connection)
-        try:
-            edge = RightEdge.read(size, load)
-        except HeadwatersError as error:
-            raise LogDamaged("a tile of the right edge is missing or damaged") from error
-        if edge.root() != checkpoint.root:
-            raise LogDamaged("the tiles lead to another root than the last checkpoint")
-        if size:
-            n, last = divmod(size - 1, TILE_WIDTH)
-            rows = log_store.entry_rows(connection, n * TILE_WIDTH, size)
-            if b"".join(leaf_hash(row["leaf"]) for row in rows) != load(0, n, last + 1):
-                raise LogDamaged("an entry on the right edge is not what its tile says")
-        return edge
+            standing = read_back(connection, self._founding, self._signer_of, utc(self._clock.now()))
+        self._standing, self._origin = standing, standing.shard.origin
+        return standing
 
 
-def _refuse(jobs: Sequence[_Job], error: Exception) -> None:
+def _open_shard(_unit: Unit) -> Shard:
+    """Stand in the queue for the opening of a shard, which is the log's work and no unit's."""
+    raise NotImplementedError
+
+
+def _no_signer(number: int, origin: str) -> NoteSigner:
+    raise NoSuchShard(f"there is no key for shard {number}, {origin}")
+
+
+def _holds(connection: Connection, shard: Shard, checkpoint: Checkpoint) -> bool:
+    """Tell whether a shard's tiles lead to the checkpoint's root; of the notes only the last is kept."""
+    newest = log_store.newest_checkpoint(connection, shard.number)
+    if newest is None or checkpoint.size > newest.size:
+        return False
+    reader = TileHashReader(log_store.tile_loader(connection, shard.number), checkpoint.size)
+    return root_from(checkpoint.size, reader) == checkpoint.root
+
+
+def _refuse(jobs: Sequence[Job], error: Exception) -> None:
     """Tell everyone who waits; each gets an exception of their own, because a traceback is not shared."""
-    for job in jobs:
-        refusal: HeadwatersError
-        match error:
-            case Corrupt() | LogUnavailable():
-                refusal = type(error)(error.detail)
-            case _:
-                refusal = LogUnavailable("the batch could not be made durable")
-        refusal.__cause__ = error
-        job.future.set_exception(refusal)
+    answer((job, _refusal(error)) for job in jobs)
+
+
+def _refusal(error: Exception) -> HeadwatersError:
+    refusal: HeadwatersError
+    match error:
+        case Corrupt() | LogUnavailable():
+            refusal = type(error)(error.detail)
+        case _:
+            refusal = LogUnavailable("the batch could not be made durable")
+    refusal.__cause__ = error
+    return refusal

@@ -4,7 +4,7 @@
 cosignature from the future is not counted; too few witnesses is neither yes nor no.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +12,24 @@ from typing import Self
 
 from audit.checkpoint import Checkpoint, CheckpointInvalid
 from audit.cosignature import Cosignature, CosignatureInvalid
-from audit.note import KeyType, NoteInvalid, NoteSignature, VerifierKey, VerifierKeyInvalid, parse_note
+from audit.note import (
+    KeyType,
+    Note,
+    NoteInvalid,
+    NoteSignature,
+    SuiteName,
+    VerifierKey,
+    VerifierKeyInvalid,
+    parse_note,
+)
+from audit.suites import SuiteMissing
 from contracts.errors import Invalid, Undecidable
 
 MAX_SKEW_SECONDS = 5  # how far a witness's clock may run ahead of the reader's
 MAX_POLICY_BYTES = 64 * 1024
 MAX_NAMES = 64  # logs, witnesses and groups each; tlog-policy asks for at least 32
 
-_GROUP_NAME = "quorum-witnesses"
+QUORUM_GROUP = "quorum-witnesses"
 
 
 class PolicyInvalid(Invalid):
@@ -39,7 +49,7 @@ class QuorumMissing(Undecidable):
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class PolicyKey:
     """One log or witness of the policy: its key, and where to reach it, if that is said."""
 
     key: VerifierKey
@@ -56,30 +66,68 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """A checkpoint that its log signed and a quorum cosigned; ``cosignatures`` are those that count."""
+    """A checkpoint that its log signed and a quorum cosigned; ``cosignatures`` are those that count.
+
+    ``log`` and ``witnesses`` are the keys behind it, the latter in the order of the cosignatures.
+    ``second_keys`` are those of the log's second lines that hold, ``unchecked`` those whose line stands there
+    and could not be verified on this machine: nothing is claimed for them.
+    """
 
     checkpoint: Checkpoint
     cosignatures: tuple[Cosignature, ...]
+    log: VerifierKey
+    witnesses: tuple[VerifierKey, ...]
+    second_keys: tuple[VerifierKey, ...] = ()
+    unchecked: tuple[VerifierKey, ...] = ()
+
+    @property
+    def cosigned_at(self) -> datetime | None:
+        """The lower median of the witnesses' times, which a minority of wrong clocks cannot move far."""
+        times = sorted(one.at for one in self.cosignatures)
+        return times[(len(times) - 1) // 2] if times else None
+
+    @property
+    def suites(self) -> tuple[SuiteName, ...]:
+        """The suites in which the log itself is found to have signed."""
+        return tuple(dict.fromkeys(key.suite for key in (self.log, *self.second_keys)))
 
 
 @dataclass(frozen=True, slots=True)
 class WitnessPolicy:
-    """Trusted logs, named witnesses, groups of them, and the name whose satisfaction is the quorum.
+    """PolicyKey logs, named witnesses, groups of them, and the name whose satisfaction is the quorum.
 
     ``quorum`` is None where no witness is asked for. Names of witnesses and groups are the policy's own; a
-    witness's key carries the name that stands in its signature lines.
+    witness's key carries the name that stands in its signature lines. ``second_keys`` are those of the log's
+    second lines: one that fails condemns the note, one that is missing says nothing, none is ever counted.
     """
 
-    logs: tuple[Trusted, ...]
-    witnesses: Mapping[str, Trusted]
+    logs: tuple[PolicyKey, ...]
+    witnesses: Mapping[str, PolicyKey]
     groups: Mapping[str, Group]
     quorum: str | None
+    second_keys: tuple[VerifierKey, ...] = ()
 
     @classmethod
     def k_of_n(cls, log: VerifierKey, witnesses: Mapping[str, VerifierKey], k: int) -> Self:
         """Ask for ``k`` of the named ``witnesses``; raise PolicyInvalid when that cannot be."""
         lines = [f"log {log}", *(f"witness {name} {key}" for name, key in witnesses.items())]
-        lines += [f"group {_GROUP_NAME} {k} {' '.join(witnesses)}", f"quorum {_GROUP_NAME}"]
+        lines += [f"group {QUORUM_GROUP} {k} {' '.join(witnesses)}", f"quorum {QUORUM_GROUP}"]
+        return cls.parse("".join(f"{line}\n" for line in lines))
+
+    @classmethod
+    def k_of_parties(cls, log: VerifierKey, parties: Mapping[str, Sequence[VerifierKey]], k: int) -> Self:
+        """Ask for ``k`` of the named ``parties``; one counts once, whichever of its keys signed.
+
+        Raises PolicyInvalid when that cannot be.
+        """
+        lines, names = [f"log {log}"], []
+        for party, keys in parties.items():
+            of_it = [party] if len(keys) == 1 else [f"{party}/{place}" for place in range(1, len(keys) + 1)]
+            lines += [f"witness {name} {key}" for name, key in zip(of_it, keys, strict=True)]
+            if len(of_it) > 1:
+                lines.append(f"group {party} any {' '.join(of_it)}")
+            names.append(party)
+        lines += [f"group {QUORUM_GROUP} {k} {' '.join(names)}", f"quorum {QUORUM_GROUP}"]
         return cls.parse("".join(f"{line}\n" for line in lines))
 
     @classmethod
@@ -103,7 +151,7 @@ class WitnessPolicy:
         return cls(tuple(draft.logs), draft.witnesses, draft.groups, quorum)
 
     def format(self) -> str:
-        """Write the policy file."""
+        """Write the policy file; it has no words for second lines."""
         lines = [_line("log", str(log.key), log.url) for log in self.logs]
         lines += [_line("witness", name, str(one.key), one.url) for name, one in self.witnesses.items()]
         lines += [_line("group", name, str(one.k), *one.members) for name, one in self.groups.items()]
@@ -128,15 +176,18 @@ class WitnessPolicy:
         logs = [log.key for log in self.logs]
         names = {one.key: name for name, one in self.witnesses.items()}
         verified = signed.verified([*logs, *names])
-        if not any(key in logs and key.name == checkpoint.origin for key, _ in verified):
+        signers = [key for key, _ in verified if key in logs and key.name == checkpoint.origin]
+        if not signers:
             raise NoteInvalid("no trusted log of this origin signed the checkpoint")
+        second, unchecked = _second_lines(signed, self.second_keys)
         latest = now.timestamp() + MAX_SKEW_SECONDS
-        counted, ahead = {}, 0
+        counted: dict[str, tuple[Cosignature, VerifierKey]] = {}
+        ahead = 0
         for key, line in verified:
             if key in names:
                 cosignature = _cosignature(line)
                 if cosignature.timestamp_seconds <= latest:
-                    counted[names[key]] = cosignature
+                    counted[names[key]] = (cosignature, key)
                 else:
                     ahead += 1
         if not self.satisfied_by(counted.keys()):
@@ -145,7 +196,11 @@ class WitnessPolicy:
                 have=len(counted),
                 ahead=ahead,
             )
-        return Witnessed(checkpoint, tuple(counted.values()))
+        cosignatures, witnesses = (
+            tuple(one for one, _ in counted.values()),
+            tuple(k for _, k in counted.values()),
+        )
+        return Witnessed(checkpoint, cosignatures, signers[0], witnesses, second, unchecked)
 
     def _satisfied(self, name: str, names: AbstractSet[str]) -> bool:
         group = self.groups.get(name)
@@ -158,8 +213,8 @@ class WitnessPolicy:
 class _Draft:
     """A policy while its lines are read, top to bottom: a name must be defined before it is used."""
 
-    logs: list[Trusted] = field(default_factory=list)
-    witnesses: dict[str, Trusted] = field(default_factory=dict)
+    logs: list[PolicyKey] = field(default_factory=list)
+    witnesses: dict[str, PolicyKey] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     quorum: str | None = None
     _grouped: set[str] = field(default_factory=set)
@@ -184,14 +239,14 @@ class _Draft:
         if max(len(self.logs), len(self.witnesses), len(self.groups)) > MAX_NAMES:
             raise PolicyInvalid(f"a policy has at most {MAX_NAMES} logs, witnesses and groups each")
 
-    def _trusted(self, vkey: str, kind: KeyType, url: list[str]) -> Trusted:
+    def _trusted(self, vkey: str, kind: KeyType, url: list[str]) -> PolicyKey:
         key = VerifierKey.parse(vkey)
         if key.type is not kind:
             raise PolicyInvalid("a log key has type 0x01 and a witness key 0x04")
         if key in self._keys:
             raise PolicyInvalid("the same key stands twice in the policy")
         self._keys.add(key)
-        return Trusted(key, url[0] if url else None)
+        return PolicyKey(key, url[0] if url else None)
 
     def _group(self, k: str, members: list[str]) -> Group:
         for member in members:
@@ -215,6 +270,19 @@ class _Draft:
 
 def _line(*words: str | None) -> str:
     return " ".join(word for word in words if word) + "\n"
+
+
+def _second_lines(
+    signed: Note, keys: Iterable[VerifierKey]
+) -> tuple[tuple[VerifierKey, ...], tuple[VerifierKey, ...]]:
+    """Give the keys whose lines hold, and those whose lines this machine cannot verify; raise NoteInvalid."""
+    held, unchecked = list[VerifierKey](), list[VerifierKey]()
+    for key in keys:
+        try:
+            held += [one for one, _ in signed.verified([key])]
+        except SuiteMissing:
+            unchecked.append(key)
+    return tuple(held), tuple(unchecked)
 
 
 def _cosignature(line: NoteSignature) -> Cosignature:

@@ -89,6 +89,11 @@ def parse_entries_path(path: str) -> tuple[int, int]:
     return n, width
 
 
+def width_in(size: int, level: int, n: int) -> int:
+    """Give the width of tile ``n`` of a level in a log of ``size``; on level 0 that of its bundle too."""
+    return min(TILE_WIDTH, (size >> (TILE_HEIGHT * level)) - n * TILE_WIDTH)
+
+
 def tiles_for(size: int, since: int = 0) -> Iterator[TileCoordinate]:
     """Give every tile of a log of ``size`` that a log of ``since`` had not, level by level from the leaves.
 
@@ -154,7 +159,7 @@ class TileHashReader:
 
     def _tile(self, level: int, n: int) -> bytes:
         if (level, n) not in self._tiles:
-            width = min(TILE_WIDTH, (self._size >> (TILE_HEIGHT * level)) - n * TILE_WIDTH)
+            width = width_in(self._size, level, n)
             raw = self._load(level, n, width)
             if len(raw) != width * HASH_SIZE:
                 raise TileCorrupt(f"{tile_path(level, n, width)} has {len(raw)} bytes")

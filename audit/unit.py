@@ -15,8 +15,11 @@ from sqlmodel import Session
 from audit import log_store
 from audit.edge import RightEdge
 from audit.entry import Entry, chain_digest
+from audit.keys import PublicKey
 from audit.log_store import EntryRow
 from audit.merkle import leaf_hash
+from audit.outage import NEW_BUSINESS, WitnessGraceOver
+from audit.shards import Located, Shard, ShardClosing, closing_entry, locate
 from contracts.clock import epoch_ms
 from contracts.errors import Unavailable
 
@@ -49,20 +52,39 @@ class Committed(Generic[T]):
 
 
 class Draft:
-    """What one batch will add, on a copy of the right edge; nobody outside the batch sees it."""
+    """What one batch will add to a shard, on a copy of its right edge; nobody outside the batch sees it."""
 
-    def __init__(self, connection: Connection, edge: RightEdge, *, sealed: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        shard: Shard,
+        edge: RightEdge,
+        *,
+        sealed: bool = False,
+        grace_over: bool = False,
+    ) -> None:
         self.connection = connection
-        self.base = edge.size
+        self.shard = shard
+        self.size = edge.size
         self.edge = edge.copy()
         self.rows: list[EntryRow] = []
         self.sealed = sealed
+        self.grace_over = grace_over
+        self.carried: bytes | None = None  # the heads, once a unit has closed the shard
 
-    def accept(self, rows: list[EntryRow]) -> None:
-        """Take the entries of a unit that went well."""
-        for row in rows:
-            self.edge.append(row["leaf_hash"])
+    @property
+    def is_closed(self) -> bool:
+        """Whether the shard takes nothing more."""
+        return self.shard.size is not None or self.carried is not None
+
+    def accept(self, rows: list[EntryRow], carried: bytes | None) -> None:
+        """Take the entries of a unit that went well, and the heads where it closed the shard."""
         self.rows += rows
+        self.carried = self.carried if carried is None else carried
+
+    def integrate(self) -> None:
+        """Add the entries of all units to the tree, once they are all there."""
+        self.edge.extend([row.leaf_hash for row in self.rows])
 
 
 class Unit:
@@ -73,6 +95,7 @@ class Unit:
         self._now = now
         self._session: Session | None = None
         self._rows: list[EntryRow] = []
+        self._carried: bytes | None = None
 
     @property
     def now(self) -> datetime:
@@ -90,37 +113,62 @@ class Unit:
         return self._session
 
     @property
+    def origin(self) -> str:
+        """Name the shard that takes this unit's entries."""
+        return self._draft.shard.origin
+
+    @property
     def size(self) -> int:
-        """Give the number of entries so far, this unit's own included."""
-        return self._draft.base + len(self._draft.rows) + len(self._rows)
+        """Give the number of entries in the shard so far, this unit's own included."""
+        return self._draft.size + len(self._draft.rows) + len(self._rows)
 
     @property
     def indexes(self) -> tuple[int, ...]:
-        """Name the entries that this unit has appended."""
-        return tuple(row["idx"] for row in self._rows)
+        """Name the entries that this unit has appended, as the shard counts them."""
+        return tuple(row.idx - self._draft.shard.base for row in self._rows)
 
     def append(self, entry: Entry) -> int:
-        """Append an entry and give its index; raise LogSealed while the log takes none."""
+        """Append an entry and give its place among all shards; ``located`` gives its index.
+
+        Raises LogSealed, ShardClosing or, for new business, WitnessGraceOver.
+        """
         if self._draft.sealed:
             raise LogSealed
-        index, leaf = self.size, entry.encode()
+        if self._draft.is_closed or self._carried is not None:
+            raise ShardClosing
+        if self._draft.grace_over and entry.kind in NEW_BUSINESS:
+            raise WitnessGraceOver("too few witnesses have cosigned for too long")
+        place, leaf = self._draft.shard.base + self.size, entry.encode()
         self._rows.append(
             EntryRow(
-                idx=index, leaf=leaf, leaf_hash=leaf_hash(leaf), kind=entry.kind.value, at=epoch_ms(entry.at)
+                idx=place, leaf=leaf, leaf_hash=leaf_hash(leaf), kind=entry.kind.value, at=epoch_ms(entry.at)
             )
         )
-        return index
+        return place
 
-    def leaf_hash(self, index: int) -> str:
-        """Name entry ``index``, an earlier one or one of this batch, as ``sha256:…``; raise NoSuchEntry."""
-        offset = index - self._draft.base
+    def close_shard(self, following: str, key: PublicKey, heads: bytes) -> int:
+        """Append the last entry of this shard: the next one will have this name, key and heads."""
+        place = self.append(closing_entry(self._now, following, key.text, heads))
+        self._carried = heads
+        return place
+
+    def located(self, place: int) -> Located:
+        """Name the entry at a place by its shard and its index there."""
+        shard = self._draft.shard
+        if place >= shard.base:
+            return Located(shard.number, shard.origin, place - shard.base)
+        return locate(log_store.shards(self._draft.connection), place)
+
+    def leaf_hash(self, place: int) -> str:
+        """Name the entry at a place, of before or of this batch, as ``sha256:…``; raise NoSuchEntry."""
+        offset = place - self._draft.shard.base - self._draft.size
         if offset < 0:
-            return chain_digest(log_store.leaf_hash_at(self._draft.connection, index))
+            return chain_digest(log_store.leaf_hash_at(self._draft.connection, place))
         earlier = self._draft.rows
-        rows, place = (earlier, offset) if offset < len(earlier) else (self._rows, offset - len(earlier))
-        if place >= len(rows):
-            raise log_store.NoSuchEntry(f"the log has no entry {index}")
-        return chain_digest(rows[place]["leaf_hash"])
+        rows, at = (earlier, offset) if offset < len(earlier) else (self._rows, offset - len(earlier))
+        if at >= len(rows):
+            raise log_store.NoSuchEntry(f"the log has no entry at {place}")
+        return chain_digest(rows[at].leaf_hash)
 
     def __enter__(self) -> Self:
         return self
@@ -139,4 +187,4 @@ class Unit:
                 else:
                     session.rollback()
         if error is None:
-            self._draft.accept(self._rows)
+            self._draft.accept(self._rows, self._carried)

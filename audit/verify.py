@@ -15,24 +15,25 @@ The steps are numbered, here and in every refusal:
 UnknownParticipant where the trust root does not suffice to judge.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, TypeVar
+from functools import partial
+from typing import BinaryIO
 
 from audit.commitment import ContentDigest, ContentHasher, content_commitment
-from audit.cosignature import Cosignature
-from audit.dsse import parse_envelope
+from audit.doubts import transfer_doubts
 from audit.entry import Entry, EntryKind, parse_entry
 from audit.grant_entry import grant_fields, obligations_digest
-from audit.keys import PublicKey
-from audit.merkle import ProofInvalid, leaf_hash
+from audit.merkle import ProofInvalid
+from audit.note import SuiteName
 from audit.quorum import Witnessed
-from audit.transfer_proof import Envelopes, ProvenEntry, read_proof
-from audit.trust import TrustedParticipant, TrustRoot
+from audit.signers import Judge, Logged, Party
+from audit.steps import step
+from audit.transfer_proof import Envelopes, ProvenEntry, Term, TransferProof, read_proof
+from audit.trust import TrustedParticipant
+from audit.trust_file import TrustFile
 from contracts.canonical import Json, sha256_hex
-from contracts.errors import HeadwatersError, Undecidable
 from contracts.messages import (
     Agreement,
     DatasetRecord,
@@ -40,34 +41,30 @@ from contracts.messages import (
     Manifest,
     Receipt,
     ReceiptRole,
-    Statement,
     Text,
 )
 
-S = TypeVar("S", bound=Statement)
-
 _PIECE_BYTES = 1024 * 1024
 
-BEYOND_THE_LOG = Text(
-    zh="提供方与使用方绕开交换中心另行传递的数据,日志无从得知。",
-    en="What provider and consumer passed to each other outside the exchange is not in the log.",
-)
-TRUTH_OF_DATA = Text(
-    zh="数据如实反映测量结果:证明只说明收到的正是提供方签发的内容。",
-    en="That the data is true: the proof shows that what arrived is what the provider signed.",
-)
-LATER_USE = Text(
-    zh="使用方在接收之后如何使用数据。",
-    en="What the consumer did with the data afterwards.",
-)
-DATA_NOT_SHOWN = Text(
-    zh="手头的文件就是所传输的数据:本次未提供文件(用 --file 指定)。",
-    en="That a file at hand is the data that moved: none was given (name it with --file).",
-)
-CLOSED_LATE = Text(
-    zh="传输在授权有效期内完成:该传输事后补登。",
-    en="That the transfer ended while its grant was open: it was closed late.",
-)
+_TERM_ENTRIES: Mapping[Term, tuple[EntryKind, str]] = {
+    "agreement": (EntryKind.AGREEMENT, "dig"),
+    "manifest": (EntryKind.RELEASE_PUBLISH, "man"),
+    "record": (EntryKind.DATASET_PUBLISH, "dig"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Parties:
+    provider: TrustedParticipant
+    consumer: TrustedParticipant
+
+    @property
+    def signers(self) -> tuple[Party, Party]:
+        provider, consumer = self.provider, self.consumer
+        return (
+            Party(provider.participant, provider.node_keys),
+            Party(consumer.participant, consumer.node_keys),
+        )
 
 
 class TransferNotProven(ProofInvalid):
@@ -79,9 +76,17 @@ class TransferNotProven(ProofInvalid):
     next_en = "Do not rely on this proof; ask for it again, or look the transfer up at the exchange."
 
 
+_step = partial(step, TransferNotProven)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a proof proves; moments are UTC, ``cosigned_at`` is the median of the witnesses' times."""
+    """What a proof proves; moments are UTC, ``cosigned_at`` is the median of the witnesses' times.
+
+    ``root_signers`` are the provinces that signed the trust root, ``unsigned_keys`` those keys behind this
+    verdict that only the trust file's writer vouches for, ``suites`` those in which the log signed every
+    checkpoint behind it.
+    """
 
     provider: TrustedParticipant
     consumer: TrustedParticipant
@@ -99,70 +104,84 @@ class Verdict:
     size_bytes: int
     rows: int
     sha256: str
+    chunk_root: str
     redacted: tuple[str, ...]
     data_checked: bool
+    root_number: int
+    root_signers: tuple[str, ...]
+    unsigned_keys: tuple[str, ...]
+    suites: tuple[SuiteName, ...]
     not_proven: tuple[Text, ...]
 
 
-def verify_transfer(proof: bytes, data: BinaryIO | None, trust: TrustRoot, *, now: datetime) -> Verdict:
+def verify_transfer(proof: bytes, data: BinaryIO | None, trust: TrustFile, *, now: datetime) -> Verdict:
     """Verify a ``.hwproof`` file, and ``data`` against it when it is given; ``now`` bounds cosignature times.
 
     ``data`` is read in pieces. Raises TransferNotProven, QuorumMissing or UnknownParticipant.
     """
     with _step(1, "shape"):
         whole = read_proof(proof)
+    return judge_transfer(whole, data, trust, Judge(trust.root, now))
+
+
+def judge_transfer(whole: TransferProof, data: BinaryIO | None, trust: TrustFile, judge: Judge) -> Verdict:
+    """Verify a proof that was read already; one ``judge`` verifies each checkpoint of many proofs once."""
+    with _step(1, "shape"):
         done = _entry(whole.done, EntryKind.DONE)
         granted = _entry(whole.grant, EntryKind.GRANT)
     with _step(2, "quorum"):
-        witnessed = _witnessed(whole.done, trust, now)
-        same = whole.grant.proof().checkpoint_note == whole.done.proof().checkpoint_note
-        earlier = witnessed if same else _witnessed(whole.grant, trust, now)
+        witnessed = judge.checkpoint(whole.done.proof.checkpoint_note)
+        judge.checkpoint(whole.grant.proof.checkpoint_note)
     with _step(3, "closing entry"):
-        done_index = _included(whole.done, witnessed)
+        closed_at = judge.included(whole.done)
     with _step(4, "grant entry"):
-        _require("the closing entry's gidx", done.fields["gidx"], _included(whole.grant, earlier))
-        _require_same("the closing entry", done.fields, granted.fields, ("gid", "sub", "seq"))
+        granted_at = judge.included(whole.grant)
+        _check_closing(done, closed_at, granted, granted_at)
     with _step(5, "grant"):
-        grant = _check_grant(whole.envelopes, granted, trust)
-    provider, consumer = trust.participant(grant.provider), trust.participant(grant.consumer)
+        grant = _check_grant(whole.envelopes, granted, judge, granted_at)
+    parties = _Parties(judge.root.participant(grant.provider), judge.root.participant(grant.consumer))
     with _step(6, "terms"):
-        _check_terms(whole.envelopes, grant, provider.key(), consumer.key())
+        _check_terms(whole, grant, parties, judge, granted_at)
     with _step(7, "receipts"):
-        receipt = _check_receipts(whole.envelopes, done, grant, provider, consumer)
+        receipt = _check_receipts(whole.envelopes, grant, parties, judge, (granted_at, closed_at))
+        _check_closed_with(done, receipt, whole.envelopes)
     if data is not None:
         with _step(8, "data"):
             _check_data(data, receipt)
+    proven = (whole.done, whole.grant, *whole.terms.values())
+    seen = [judge.checkpoint(one.proof.checkpoint_note) for one in proven]
     return Verdict(
-        provider=provider,
-        consumer=consumer,
+        provider=parties.provider,
+        consumer=parties.consumer,
         dataset=grant.dataset,
         release=grant.release,
         purpose=grant.purpose,
         grant=grant.grant,
-        grant_index=receipt.grant_index,
-        done_index=done_index,
+        grant_index=granted_at.index,
+        done_index=closed_at.index,
         granted_at=granted.at,
         done_at=done.at,
-        cosigned_at=_median(witnessed.cosignatures),
+        cosigned_at=witnessed.cosigned_at,
         witnesses=tuple(one.name for one in witnessed.cosignatures),
         log_size=witnessed.checkpoint.size,
         size_bytes=receipt.view_size_bytes,
         rows=receipt.view_rows,
         sha256=receipt.view_sha256,
+        chunk_root=receipt.view_chunk_root,
         redacted=tuple(receipt.redacted),
         data_checked=data is not None,
-        not_proven=_not_proven(late=done.fields["late"] is True, data=data is not None),
+        root_number=judge.root.number,
+        root_signers=trust.signers,
+        unsigned_keys=trust.unsigned(sorted(judge.relied_on)),
+        suites=_common_suites(seen),
+        not_proven=transfer_doubts(
+            trust,
+            judge,
+            seen,
+            late=done.fields["late"] is True,
+            data_shown=data is not None,
+        ),
     )
-
-
-@contextmanager
-def _step(number: int, name: str) -> Iterator[None]:
-    try:
-        yield
-    except (Undecidable, TransferNotProven):
-        raise
-    except HeadwatersError as error:
-        raise TransferNotProven(f"step {number} ({name}): {error}", step=number) from error
 
 
 def _require(what: str, found: object, expected: object) -> None:
@@ -178,47 +197,53 @@ def _require_same(
 
 
 def _entry(proven: ProvenEntry, kind: EntryKind) -> Entry:
-    proven.proof()
-    entry = parse_entry(proven.leaf_bytes())
+    entry = parse_entry(proven.leaf)
     _require("the kind of the entry", entry.kind, kind)
     return entry
 
 
-def _witnessed(proven: ProvenEntry, trust: TrustRoot, now: datetime) -> Witnessed:
-    return trust.witness_policy().check(proven.proof().checkpoint_note, now=now)
+def _check_closing(done: Entry, closed_at: Logged, granted: Entry, granted_at: Logged) -> None:
+    """Step 4: the closing entry names the grant's place, with its shard exactly where that is another one."""
+    other_shard = None if granted_at.origin == closed_at.origin else granted_at.origin
+    _require("the closing entry's gidx", done.fields["gidx"], granted_at.index)
+    _require("the closing entry's gsh", done.fields.get("gsh"), other_shard)
+    _require_same("the closing entry", done.fields, granted.fields, ("gid", "sub", "seq"))
 
 
-def _included(proven: ProvenEntry, witnessed: Witnessed) -> int:
-    proof = proven.proof()
-    proof.verify(leaf_hash(proven.leaf_bytes()), witnessed.checkpoint)
-    return proof.index
-
-
-def _statement(envelope: str, kind: type[S], *signers: PublicKey) -> tuple[S, bytes]:
-    """Read a statement and its payload as signed; raise unless every one of ``signers`` signed it."""
-    signed = parse_envelope(envelope.encode())
-    payload = signed.payload_as(kind.payload_type)
-    keys = {key.key_id: key for key in signers}
-    signed.verified_by(keys, set(keys))
-    return kind.parse(payload), payload
-
-
-def _check_grant(envelopes: Envelopes, granted: Entry, trust: TrustRoot) -> Grant:
+def _check_grant(envelopes: Envelopes, granted: Entry, judge: Judge, at: Logged) -> Grant:
     """Step 5: the exchange signed the grant, and the logged leaf commits to exactly that grant."""
-    grant, payload = _statement(envelopes.grant, Grant, trust.exchange_key())
-    expected = grant_fields(grant, payload)
+    exchange = Party("the exchange", judge.root.statement_keys)
+    grant = judge.statement(envelopes.grant, Grant, exchange, logged=[at])
+    expected = grant_fields(grant, envelopes.grant.payload)
     _require_same("the grant's entry", granted.fields, expected, tuple(expected))
     return grant
 
 
-def _check_terms(envelopes: Envelopes, grant: Grant, provider: PublicKey, consumer: PublicKey) -> None:
-    """Step 6: release and dataset are the provider's word, the agreement is both sides'."""
-    manifest, manifest_bytes = _statement(envelopes.manifest, Manifest, provider)
-    record, record_bytes = _statement(envelopes.record, DatasetRecord, provider)
-    agreement, agreement_bytes = _statement(envelopes.agreement, Agreement, provider, consumer)
-    _require("the manifest's digest", sha256_hex(manifest_bytes), grant.manifest)
-    _require("the dataset record's digest", sha256_hex(record_bytes), grant.record)
-    _require("the agreement's digest", sha256_hex(agreement_bytes), grant.agreement_digest)
+def _check_terms(
+    whole: TransferProof, grant: Grant, parties: _Parties, judge: Judge, granted_at: Logged
+) -> None:
+    """Step 6: release and dataset are the provider's word, the agreement is both sides'.
+
+    The grant's own entry binds all three by their digests; where a key ended before that, the entry that
+    logged the statement itself says that it was there in time.
+    """
+    provider, consumer = parties.signers
+    digests: dict[Term, str] = {
+        "manifest": grant.manifest,
+        "record": grant.record,
+        "agreement": grant.agreement_digest,
+    }
+    logged = {name: [granted_at] for name in digests}
+    for name, proven in whole.terms.items():
+        logged[name].append(_logged_term(proven, name, digests[name], judge))
+    envelopes = whole.envelopes
+    manifest = judge.statement(envelopes.manifest, Manifest, provider, logged=logged["manifest"])
+    record = judge.statement(envelopes.record, DatasetRecord, provider, logged=logged["record"])
+    agreement = judge.statement(
+        envelopes.agreement, Agreement, provider, consumer, logged=logged["agreement"]
+    )
+    for name, expected in digests.items():
+        _require(f"the {name}'s digest", sha256_hex(getattr(envelopes, name).payload), expected)
     _require("the manifest's provider", manifest.provider, grant.provider)
     _require("the manifest's dataset", manifest.dataset, grant.dataset)
     _require("the manifest's number", manifest.number, grant.release)
@@ -231,29 +256,54 @@ def _check_terms(envelopes: Envelopes, grant: Grant, provider: PublicKey, consum
     _require("the agreement's purpose", agreement.purpose, grant.purpose)
     if not agreement.not_before <= grant.issued_at < agreement.expires_at:
         raise ProofInvalid("the grant was issued outside the agreement's time")
+    if grant.consumer_key not in judge.counting(consumer, [granted_at]):
+        raise ProofInvalid("the grant is bound to a key that was not the consumer's")
+
+
+def _logged_term(proven: ProvenEntry, name: Term, expected: str, judge: Judge) -> Logged:
+    kind, field = _TERM_ENTRIES[name]
+    entry = _entry(proven, kind)
+    _require(f"the {name}'s own entry", entry.fields[field], expected)
+    return judge.included(proven)
 
 
 def _check_receipts(
     envelopes: Envelopes,
-    done: Entry,
     grant: Grant,
-    provider: TrustedParticipant,
-    consumer: TrustedParticipant,
+    parties: _Parties,
+    judge: Judge,
+    places: tuple[Logged, Logged],
 ) -> Receipt:
-    """Step 7: both sides signed receipts over one and the same view, and the closing entry names them."""
-    given, given_bytes = _statement(envelopes.provider_receipt, Receipt, provider.key())
-    taken, taken_bytes = _statement(envelopes.consumer_receipt, Receipt, consumer.key())
-    _require("the provider's receipt's digest", sha256_hex(given_bytes), done.fields["pr"])
-    _require("the consumer's receipt's digest", sha256_hex(taken_bytes), done.fields["cr"])
+    """Step 7: both sides signed receipts over one and the same view.
+
+    The grant binds both sides to the keys they had, so a receipt by a key that was replaced meanwhile still
+    closes it; one by a key that was revoked must have been logged before.
+    """
+    provider, consumer = parties.signers
+    given_envelope, taken_envelope = envelopes.provider_receipt, envelopes.consumer_receipt
+    opened, closed = [places[0]], [places[1]]
+    given = judge.statement(given_envelope, Receipt, provider, logged=opened, closed=closed)
+    taken = judge.statement(taken_envelope, Receipt, consumer, logged=opened, closed=closed)
     _require("the provider's receipt's role", given.role, ReceiptRole.PROVIDER)
     _require("the consumer's receipt's role", taken.role, ReceiptRole.CONSUMER)
-    _require("the provider's receipt's participant", given.participant, provider.participant)
-    _require("the consumer's receipt's participant", taken.participant, consumer.participant)
+    _require("the provider's receipt's participant", given.participant, grant.provider)
+    _require("the consumer's receipt's participant", taken.participant, grant.consumer)
     _require("the receipts' grant", given.grant, grant.grant)
-    _require("the receipts' grant index", given.grant_index, done.fields["gidx"])
+    _require("the receipts' grant index", given.grant_index, places[0].index)
     _require("the receipts' manifest", given.manifest, grant.manifest)
     _require("the receipts' obligations", given.obligations, obligations_digest(grant.obligations))
     _require("the other receipt", _common(taken), _common(given))
+    return given
+
+
+def _check_closed_with(done: Entry, given: Receipt, envelopes: Envelopes) -> None:
+    """Step 7: the closing entry names both receipts, and the view that they are about."""
+    _require(
+        "the provider's receipt's digest", sha256_hex(envelopes.provider_receipt.payload), done.fields["pr"]
+    )
+    _require(
+        "the consumer's receipt's digest", sha256_hex(envelopes.consumer_receipt.payload), done.fields["cr"]
+    )
     _require("the closing entry's len", done.fields["len"], given.view_size_bytes)
     salt = bytes.fromhex(given.content_salt)
     _require(
@@ -261,7 +311,6 @@ def _check_receipts(
         done.fields["cc"],
         content_commitment(salt, given.view_chunk_root, given.view_size_bytes),
     )
-    return given
 
 
 def _common(receipt: Receipt) -> dict[str, object]:
@@ -278,16 +327,6 @@ def _check_data(data: BinaryIO, receipt: Receipt) -> None:
     _require("the data", hasher.digest(), expected)
 
 
-def _median(cosignatures: tuple[Cosignature, ...]) -> datetime | None:
-    """Give the lower median, which a minority of wrong clocks cannot move outside the honest times."""
-    times = sorted(one.at for one in cosignatures)
-    return times[(len(times) - 1) // 2] if times else None
-
-
-def _not_proven(*, late: bool, data: bool) -> tuple[Text, ...]:
-    texts = [BEYOND_THE_LOG, TRUTH_OF_DATA, LATER_USE]
-    if late:
-        texts.append(CLOSED_LATE)
-    if not data:
-        texts.append(DATA_NOT_SHOWN)
-    return tuple(texts)
+def _common_suites(seen: Sequence[Witnessed]) -> tuple[SuiteName, ...]:
+    """Give the suites in which the log signed each of the checkpoints."""
+    return tuple(suite for suite in seen[0].suites if all(suite in one.suites for one in seen))

@@ -74,3 +74,13 @@ def parse_digest(text: str) -> str:
     if not _DIGEST.fullmatch(text):
         raise BadIdentifier(f"{text[:80]!r} is not a sha256: digest")
     return text
+
+
+def format_digest(raw: bytes) -> str:
+    """Write the 32 bytes of a SHA-256 or of a Merkle root as a digest: ``sha256:`` and 64 hex digits."""
+    return f"sha256:{raw.hex()}"
+
+
+def digest_bytes(text: str) -> bytes:
+    """Give the 32 bytes that a digest names; raise BadIdentifier."""
+    return bytes.fromhex(parse_digest(text).removeprefix("sha256:"))

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from exchange import background
 from exchange.background import Task
 from exchange.log.flow import recall
+from exchange.log.forks import recall_forks
 from exchange.members import store as members_store
 from exchange.parts import Parts
 from exchange.telemetry import RequestTelemetry
@@ -52,6 +53,7 @@ async def running(parts: Parts, tasks: Mapping[str, Task]) -> AsyncIterator[None
     try:
         await asyncio.to_thread(parts.log.start)
         recall(parts)
+        recall_forks(parts)
         _announce_heads(parts)
         async with background.running(tasks, parts.log_state):
             yield

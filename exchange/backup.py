@@ -20,7 +20,9 @@ SNAPSHOT = "exchange.db"
 MAX_FILES = 1000
 
 _NAME = re.compile(
-    r"(?:headwaters\.toml|exchange\.db|(?:keys|people)/[a-z0-9][a-z0-9-]{0,62}\.key)", re.ASCII
+    r"(?:headwaters\.toml|exchange\.db|(?:keys|people)/[a-z0-9][a-z0-9-]{0,62}\.key(?:\.next)?"
+    r"|evidence/[0-9a-f]{16}\.hwfork)",
+    re.ASCII,
 )
 
 
@@ -71,7 +73,12 @@ def backup(home: Path, to_file: Path) -> dict[str, str]:
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
         _add_snapshot(tar, database, home)
         _add(tar, SETTINGS_FILE, _portable((home / SETTINGS_FILE).read_text()).encode())
-        for path in (*sorted(home.glob("keys/*.key")), *sorted(home.glob("people/*.key"))):
+        # A proof that the log signed two histories keeps it sealed, wherever it is restored.
+        for path in (
+            *sorted(home.glob("keys/*.key*")),
+            *sorted(home.glob("people/*.key")),
+            *sorted(home.glob("evidence/*.hwfork")),
+        ):
             _add(tar, path.relative_to(home).as_posix(), path.read_bytes())
     return {"backup": str(to_file), "size_bytes": str(to_file.stat().st_size), "origin": settings.origin}
 
@@ -81,7 +88,8 @@ def restore(backup_file: Path, home: Path) -> dict[str, str]:
     if home.exists() and any(home.iterdir()):
         raise RestoreNeedsEmptyHome(f"{home} is not empty")
     files = _read(backup_file)
-    for folder in (home, *(home / name for name in ("keys", "people", "run"))):
+    evidence = ["evidence"] if any(name.startswith("evidence/") for name in files) else []
+    for folder in (home, *(home / name for name in ("keys", "people", "run", *evidence))):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     for name, raw in files.items():

@@ -121,6 +121,7 @@ def _document(seen: Overview) -> Json:
             "denied": tally.denied,
             "done": tally.done,
             "expired": tally.expired,
+            "aborted": tally.aborted,
             "bytes": tally.bytes,
         },
         "events": tally.events,

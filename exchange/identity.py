@@ -20,6 +20,7 @@ from contracts.errors import Refused, Unauthenticated
 from contracts.identifiers import PERSON_PREFIX
 from contracts.messages import MemberStatus, Role
 from exchange.edge import Wired
+from exchange.members.model import NodeKeyRevoked
 from exchange.members.roll import UnknownCaller
 from exchange.parts import Parts
 
@@ -94,16 +95,17 @@ ActiveNode = Annotated[Caller, Depends(active_node)]
 
 
 def person_with(*roles: Role) -> Callable[..., Awaitable[Person]]:
-    """Give a dependency that wants a person with one of ``roles``; without roles, any person.
-
-    Use it as ``person: Annotated[Person, Depends(person_with(Role.ADMINISTRATOR))]``.
-    """
+    """Give a dependency that wants a person with one of ``roles``; without roles, any person."""
 
     async def check(request: Request, parts: Wired) -> Person:
         keyid = (await _signed(request, parts)).keyid
         return _person(parts, keyid, roles)
 
     return check
+
+
+Administrator = Annotated[Person, Depends(person_with(Role.ADMINISTRATOR))]
+Auditor = Annotated[Person, Depends(person_with(Role.AUDITOR))]
 
 
 def node_or_person(*roles: Role) -> Callable[..., Awaitable[Caller | Person]]:
@@ -159,10 +161,12 @@ async def _signed(request: Request, parts: Parts) -> SignedParts:
 def _key_of(parts: Parts, keyid: str) -> PublicKey:
     if keyid.startswith(PERSON_PREFIX):
         return PublicKey.from_text(parts.roll.person(keyid.removeprefix(PERSON_PREFIX)).key)
-    node_key = parts.roll.caller(keyid).node_key
-    if node_key is None:
+    member = parts.roll.caller(keyid)
+    if member.node_key is None:
         raise UnknownCaller("no participant with this id has registered a key")
-    return PublicKey.from_text(node_key)
+    if member.is_node_key_revoked:
+        raise NodeKeyRevoked(f"the node key of {keyid} is revoked", participant=keyid)
+    return PublicKey.from_text(member.node_key)
 
 
 def _person(parts: Parts, keyid: str, roles: tuple[Role, ...]) -> Person:

@@ -109,11 +109,12 @@ def _state(log: LogStatus, refusal: str | None) -> str:
             "There are fewer witnesses than the quorum; nothing is published as witnessed.",
         )
     if log.unwitnessed_since is not None:
-        since = beijing(log.unwitnessed_since)
+        since, stops = beijing(log.unwitnessed_since), log.business_stops_at
+        until = "" if stops is None else f"新业务最迟于 {beijing(stops)} 停办。"
         return _box(
             False,
-            f"! 自 {since}(UTC+8)起有条目尚未被足够的见证方副署。",
-            "Some entries have not been cosigned by a quorum yet.",
+            f"! 自 {since}(UTC+8)起有条目尚未被足够的见证方副署。{until}",
+            "Some entries have not been cosigned by a quorum yet; new business stops when the grace is over.",
         )
     return _box(
         True,

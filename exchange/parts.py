@@ -7,7 +7,7 @@ them.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from sqlmodel import Session
@@ -18,11 +18,14 @@ from audit.log import Log
 from audit.note import NoteSigner
 from audit.unit import Unit
 from contracts.clock import Clock, SystemClock
-from contracts.messages import Severity, Text
+from contracts.messages import Severity, SubscriptionHeads, Text
+from exchange.log.second_lines import SecondLines, open_second_lines
 from exchange.log.status import LogState
 from exchange.mailbox.mailbox import Mailbox
 from exchange.members.roll import Roll
+from exchange.members.store import logged_statement_key
 from exchange.settings import Settings
+from exchange.statement_keys import StatementKeys
 from exchange.telemetry import Telemetry
 from policies.engine import PolicyEngine, open_engine
 
@@ -61,6 +64,7 @@ class Tally:
     denied: int = 0
     done: int = 0
     expired: int = 0
+    aborted: int = 0
     bytes: int = 0
     events: int = 0
     recent: tuple[RecentEvent, ...] = ()
@@ -69,6 +73,7 @@ class Tally:
 RecordAlarm: TypeAlias = "Callable[[Parts, Unit, Alarm], int]"
 RelayGate: TypeAlias = Callable[[Session, str, str, datetime], str | None]
 TallyRooms: TypeAlias = Callable[[Session], Tally]
+ReadHeads: TypeAlias = "Callable[[Parts, Session], bytes]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +81,21 @@ class Hooks:
     """What the rooms above ``members``, ``mailbox`` and ``log`` bring in.
 
     ``record_alarm`` writes the event and its ``sec.event`` entry inside the caller's unit and gives its
-    number; ``relay_gate`` names an open grant between consumer and provider; ``tally`` counts the rooms.
+    number; ``relay_gate`` names an open grant between consumer and provider; ``tally`` counts the rooms;
+    ``heads`` gives the canonical bytes of ``SubscriptionHeads``: where every subscription stands.
     """
 
     record_alarm: RecordAlarm
     relay_gate: RelayGate
     tally: TallyRooms
+    heads: ReadHeads
 
 
 NO_ROOMS = Hooks(
     record_alarm=lambda _parts, _unit, _alarm: 0,
     relay_gate=lambda _session, _consumer, _provider, _now: None,
     tally=lambda _session: Tally(),
+    heads=lambda _parts, _session: SubscriptionHeads(heads=[]).canonical(),
 )
 """An exchange without the rooms above, as it is while it is founded."""
 
@@ -101,13 +109,24 @@ class Parts:
     database: Database
     log: Log
     log_signer: NoteSigner
-    statement_key: SigningKey
+    second_lines: SecondLines
+    statement_keys: StatementKeys
     policy: PolicyEngine
     mailbox: Mailbox
     roll: Roll
     log_state: LogState
     telemetry: Telemetry
     hooks: Hooks
+
+    @property
+    def statement_key(self) -> SigningKey:
+        """Give the key that the exchange signs statements with at this moment."""
+        return self.statement_keys.current
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Name the log's shards, oldest first."""
+        return tuple(shard.origin for shard in self.log.shards())
 
     async def raise_alarm(self, alarm: Alarm) -> int:
         """Record an event in a commit of its own, wake every poll, and give the event's number."""
@@ -131,24 +150,36 @@ def build_parts(
     """Open everything that the settings name; the log is sealed and not started yet.
 
     ``clock`` and ``policy`` take the place of the machine's clock and of the engine that the settings name.
-    The database is brought to the newest schema. Raises KeyFileExposed, KeyFileMissing, BadDatabaseUrl and
-    UnknownScheme.
+    The database is brought to the newest schema. Raises KeyFileExposed, KeyFileMissing, BadDatabaseUrl,
+    UnknownScheme and SuiteMissing, and StatementKeyLost where the home lacks the key that the log names.
     """
     clock = clock or SystemClock()
     log_signer = NoteSigner(settings.origin, load_key(settings.log_key_path))
-    statement_key = load_key(settings.statement_key_path)
+    statement_keys = StatementKeys(settings.statement_key_path)
     policy = policy or open_engine(settings.policy_url)
     database = open_database(settings.database)
     upgrade(database, MIGRATIONS)
+    with database.read() as session:
+        statement_keys.settle(logged_statement_key(session))
     return Parts(
         settings=settings,
         clock=clock,
         database=database,
-        log=Log(database, log_signer, settings.origin, clock, settings.commit_window_seconds, sealed=True),
+        log=Log(
+            database,
+            log_signer,
+            settings.origin,
+            clock,
+            settings.commit_window_seconds,
+            sealed=True,
+            grace=timedelta(seconds=settings.witness_grace_seconds),
+            signer_of=lambda number, origin: NoteSigner(origin, load_key(settings.shard_key_path(number))),
+        ),
         log_signer=log_signer,
-        statement_key=statement_key,
+        second_lines=open_second_lines(settings.home / "keys", settings.suites),
+        statement_keys=statement_keys,
         policy=policy,
-        mailbox=Mailbox(statement_key, clock),
+        mailbox=Mailbox(statement_keys, clock),
         roll=Roll(database),
         log_state=LogState(),
         telemetry=Telemetry(),

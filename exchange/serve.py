@@ -16,13 +16,13 @@ from typing import Any
 
 import uvicorn
 
+from audit.durable import write_private
 from contracts.errors import Unavailable
 from exchange.app import create_app
 from exchange.parts import Parts, build_parts
 from exchange.settings import Settings, SettingsInvalid, load_settings
 from exchange.wiring import HOOKS
 from nodes.addresses import AddressInUse, PlainHttpRefused, bracketed, is_loopback
-from nodes.home import write_private
 
 STOP_SECONDS = 1  # for requests in progress; long polls are sent home at once
 KEEP_ALIVE_SECONDS = 75

@@ -19,7 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from audit.note import valid_name
+from audit.names import valid_name
+from audit.suites import Suite
 from contracts.errors import Invalid, NotFound
 from nodes.addresses import BadAddress, checked_base, host_port
 
@@ -81,6 +82,20 @@ class Settings(BaseSettings):
     freshness_seconds: Annotated[
         float, Field(gt=0, le=3600, description="an unchanged checkpoint is cosigned again after, seconds")
     ] = 60.0
+    second_suites: Annotated[
+        str, Field(description="suites that also sign what is published: mldsa44, sm2-sm3; comma-separated")
+    ] = ""
+    witness_grace_seconds: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=7 * 86400,
+            description="how long business goes on without a quorum of witnesses, seconds",
+        ),
+    ] = 4 * 3600
+    retention_years: Annotated[
+        int, Field(ge=3, le=100, description="how long evidence beside the log is kept at least, years")
+    ] = 5
     witness_timeout_seconds: Annotated[
         float, Field(gt=0, le=60, description="how long one witness may take to answer, seconds")
     ] = 10.0
@@ -89,6 +104,9 @@ class Settings(BaseSettings):
     ] = 50.0
     directory_ttl_seconds: Annotated[
         int, Field(ge=60, le=30 * 86400, description="life of an issued directory, seconds")
+    ] = 86400
+    count_grace_seconds: Annotated[
+        int, Field(ge=1, le=30 * 86400, description="how long a node's count of a window may take, seconds")
     ] = 86400
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body, bytes")] = 1024 * 1024
     max_answer_bytes: Annotated[
@@ -108,6 +126,15 @@ class Settings(BaseSettings):
         if not valid_name(origin) or "://" in origin:
             raise SettingsInvalid("an origin has no scheme, space or +")
         return origin
+
+    @field_validator("second_suites")
+    @classmethod
+    def _suites(cls, text: str) -> str:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        unknown = sorted(set(names) - set(Suite))
+        if unknown or len(set(names)) != len(names):
+            raise SettingsInvalid(f"second_suites names each of {', '.join(Suite)} at most once")
+        return ",".join(names)
 
     @field_validator("listen")
     @classmethod
@@ -134,6 +161,11 @@ class Settings(BaseSettings):
         return _split(self.listen)[1]
 
     @property
+    def suites(self) -> tuple[Suite, ...]:
+        """Give the suites of the second lines."""
+        return tuple(Suite(name) for name in self.second_suites.split(",") if name)
+
+    @property
     def database(self) -> str:
         """Give the database URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'exchange.db'}"
@@ -142,6 +174,10 @@ class Settings(BaseSettings):
     def log_key_path(self) -> Path:
         """Give the file of the key that signs checkpoints."""
         return self.home / "keys" / "log.key"
+
+    def shard_key_path(self, number: int) -> Path:
+        """Give the file of the key that signs the checkpoints of a shard."""
+        return self.log_key_path if number == 1 else self.home / "keys" / f"log-{number}.key"
 
     @property
     def statement_key_path(self) -> Path:

@@ -25,6 +25,7 @@ def tally(session: Session) -> Tally:
         denied=incidents.count_denials(session),
         done=moved.done,
         expired=moved.expired,
+        aborted=moved.aborted,
         bytes=moved.bytes,
         events=incidents.last_number(session),
         recent=tuple(_recent(row.envelope) for row in incidents.newest_events(session, RECENT_EVENTS)),

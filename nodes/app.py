@@ -13,12 +13,14 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nodes import page, witness_routes
+from nodes import key_routes, page, trust_routes, witness_routes
 from nodes.addresses import is_loopback
 from nodes.bodies import BodyLimit
 from nodes.callers import NotLocal, TheNode, WrongTarget, target_uri
+from nodes.completeness_routes import router as completeness
 from nodes.delivering.routes import router as deliveries
 from nodes.local_routes import router as local
+from nodes.network_routes import router as network
 from nodes.node import Node
 from nodes.offers import router as offers
 from nodes.problems import install_problem_handlers
@@ -50,7 +52,17 @@ def create_app(node: Node, listeners: Iterable[str] = ()) -> FastAPI:
     install_problem_handlers(app)
     app.add_middleware(BodyLimit, larger=LARGER_BYTES)
     app.add_middleware(_BrowserGuard)
-    for router in (_own, witness_routes.router, offers, deliveries, local):
+    for router in (
+        _own,
+        witness_routes.router,
+        offers,
+        deliveries,
+        local,
+        completeness,
+        network,
+        trust_routes.router,
+        key_routes.router,
+    ):
         app.include_router(router)
     return app
 

@@ -5,8 +5,6 @@ that the exchange raised. Nothing is retried here: a write that failed is the ca
 send again. DSSE envelopes travel as JSON text; ``nodes.trust`` says whether they hold.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Self
@@ -14,7 +12,8 @@ from typing import Self
 import httpx
 
 from audit.httpsig import RequestSigner
-from audit.keys import SigningKey
+from audit.keys import Signer
+from audit.trust_file import RootList, SignedRoot
 from contracts.clock import Clock
 from contracts.errors import Unavailable
 from contracts.messages import (
@@ -25,13 +24,19 @@ from contracts.messages import (
     Catalog,
     CatalogEntry,
     Consistency,
+    CountState,
     EventList,
+    ForkAnswer,
+    ForkReport,
+    HeadsCut,
+    HeadsCutList,
     Inclusion,
     JoinAnswer,
     LoggedGrant,
     MailboxAnswer,
     MemberState,
     MemberStatus,
+    OwnHeads,
     Probe,
     ProbeAnswer,
     ReceiptDelivery,
@@ -39,6 +44,7 @@ from contracts.messages import (
     RelayRequest,
     ReleaseEntry,
     ReleaseList,
+    ShardList,
     Sharing,
     SubscriptionList,
     SubscriptionRequest,
@@ -46,6 +52,7 @@ from contracts.messages import (
     TransferRequest,
 )
 from contracts.problem import error_from
+from contracts.spelling import NotBase64, from_base64
 from nodes.addresses import checked_base, is_loopback_url, tls_context
 from nodes.answers import PLAIN, read_answer
 
@@ -72,7 +79,7 @@ class Broker:
         base_url: str,
         *,
         participant: str,
-        key: SigningKey,
+        key: Signer,
         clock: Clock,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -101,6 +108,14 @@ class Broker:
     def directory(self) -> str:
         """Fetch the newest directory's envelope, not yet verified (GET /directory)."""
         return _text(self._send("GET", "/directory", signed=False))
+
+    def rotate_key(self, rotation: str) -> MemberState:
+        """Hand in a signed KeyRotation, again and again if need be (POST /keys/rotations)."""
+        return MemberState.parse(self._send("POST", "/keys/rotations", rotation.encode(), signed=False))
+
+    def revoke_key(self, revocation: str) -> MemberState:
+        """Hand in a signed KeyRevocation (POST /keys/revocations)."""
+        return MemberState.parse(self._send("POST", "/keys/revocations", revocation.encode(), signed=False))
 
     def revocations(self) -> str:
         """Fetch a fresh revocation list's envelope, not yet verified (GET /revocations)."""
@@ -194,27 +209,82 @@ class Broker:
         """Ask how far a grant's evidence has come (GET /transfers/{grant})."""
         return ReceiptState.parse(self._send("GET", f"/transfers/{grant}"))
 
+    def abort(self, grant: str, abort: str) -> ReceiptState:
+        """Give an open grant up with a signed Abort (POST /transfers/{grant}/abort)."""
+        return ReceiptState.parse(self._send("POST", f"/transfers/{grant}/abort", abort.encode()))
+
+    # --- completeness -----------------------------------------------------------------------------
+
+    def heads_cuts(self, since: int) -> list[HeadsCut]:
+        """List the cuts of the subscription heads after a number, a page of them (GET /heads)."""
+        return HeadsCutList.parse(self._send("GET", "/heads", query={"since": str(since)})).cuts
+
+    def own_heads(self, number: int) -> OwnHeads:
+        """Read what a cut says of this participant's subscriptions (GET /heads/{number}).
+
+        Raises:
+            Conflict: with code ``not-yet-witnessed`` while no quorum-cosigned checkpoint covers the cut.
+        """
+        return OwnHeads.parse(self._send("GET", f"/heads/{number}"))
+
+    def hand_in_count(self, count: str) -> CountState:
+        """Hand in a signed TransferCount, again and again if need be (POST /counts)."""
+        return CountState.parse(self._send("POST", "/counts", count.encode()))
+
+    def silence(self, subscription: str, since_ms: int, until_ms: int) -> bytes:
+        """Fetch a proof that nothing was sent, not yet verified (GET /subscriptions/{id}/silence)."""
+        query = {"since": str(since_ms), "until": str(until_ms)}
+        return self._send("GET", f"/subscriptions/{subscription}/silence", query=query)
+
     # --- log and events ---------------------------------------------------------------------------
 
-    def checkpoint(self) -> bytes:
-        """Fetch the newest published checkpoint note, not yet verified (GET /log/checkpoint)."""
-        return self._send("GET", "/log/checkpoint", signed=False)
+    def shards(self) -> ShardList:
+        """List the log's shards with the proofs of their ends, not yet verified (GET /log/shards)."""
+        return ShardList.parse(self._send("GET", "/log/shards", signed=False))
 
-    def inclusion(self, index: int) -> Inclusion:
+    def checkpoint(self, shard: int | None = None) -> bytes:
+        """Fetch a shard's newest published checkpoint, not yet verified (GET /log/checkpoint)."""
+        return self._send("GET", f"{_log(shard)}/checkpoint", signed=False)
+
+    def inclusion(self, index: int, shard: int | None = None) -> Inclusion:
         """Fetch an inclusion proof under the newest quorum-cosigned checkpoint (GET /log/proof/{index}).
 
         Raises:
             Conflict: with code ``not-yet-witnessed`` while no such checkpoint covers the entry.
         """
-        return Inclusion.parse(self._send("GET", f"/log/proof/{index}"))
+        return Inclusion.parse(self._send("GET", f"{_log(shard)}/proof/{index}"))
 
-    def consistency(self, old: int, new: int) -> list[bytes]:
+    def logged_statement(self, digest: str) -> Inclusion:
+        """Fetch the proof of where a signed statement was logged, not verified (/log/statements/{digest})."""
+        return Inclusion.parse(self._send("GET", f"/log/statements/{digest}"))
+
+    def consistency(self, old: int, new: int, shard: int | None = None) -> list[bytes]:
         """Fetch a consistency path between two sizes (GET /log/consistency/{old}/{new})."""
-        raw = self._send("GET", f"/log/consistency/{old}/{new}", signed=False)
+        raw = self._send("GET", f"{_log(shard)}/consistency/{old}/{new}", signed=False)
         try:
-            return [base64.b64decode(text, validate=True) for text in Consistency.parse(raw).path]
-        except binascii.Error as error:
+            return [from_base64(text) for text in Consistency.parse(raw).path]
+        except NotBase64 as error:
             raise BadMessage("a consistency hash is not base64") from error
+
+    def report_fork(self, fork: str) -> ForkAnswer:
+        """Hand in the base64 of a proof that a log signed two histories (POST /log/forks)."""
+        return ForkAnswer.parse(self._send("POST", "/log/forks", ForkReport(fork=fork).canonical()))
+
+    def log_file(self, path: str, shard: int | None = None) -> bytes:
+        """Fetch a tile, a bundle of entries or ``heads``, not verified; all but hash tiles is for members."""
+        return self._send("GET", f"{_log(shard)}/{path}", signed=path.startswith(("tile/entries/", "heads")))
+
+    # --- trust roots ------------------------------------------------------------------------------
+
+    def trust_roots(self, since: int = 0) -> RootList:
+        """Fetch the signed roots after a number, and the proposals; not yet verified (GET /trust/roots)."""
+        return RootList.parse(self._send("GET", "/trust/roots", query={"since": str(since)}, signed=False))
+
+    def hand_in_root(self, root: SignedRoot) -> RootList:
+        """Hand in a proposal, or more signatures for one (POST /trust/roots)."""
+        return RootList.parse(self._send("POST", "/trust/roots", root.canonical()))
+
+    # --- security events --------------------------------------------------------------------------
 
     def events(self, since: int) -> EventList:
         """List the signed security events after a number (GET /events)."""
@@ -259,6 +329,11 @@ class Broker:
         if response.is_success:
             return answer
         raise error_from(response.status_code, answer)
+
+
+def _log(shard: int | None) -> str:
+    """Give the prefix of a shard's files, the newest one's by default."""
+    return "/log" if shard is None else f"/log/shards/{shard}"
 
 
 def _text(raw: bytes) -> str:

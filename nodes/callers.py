@@ -13,7 +13,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from audit.httpsig import SignedParts, verify_request
+from audit.httpsig import RequestSignatureInvalid, SignedParts, verify_request
 from audit.keys import PublicKey
 from audit.nonces import admit
 from contracts.errors import Refused, Unauthenticated
@@ -101,6 +101,18 @@ def authenticate(request: Request, body: bytes, resolve: Callable[[str], PublicK
     return parts
 
 
+def _authenticate_with_news(
+    request: Request, body: bytes, resolve: Callable[[str], PublicKey]
+) -> SignedParts:
+    """Accept a signed request; a key that was replaced a moment ago is looked up before it is refused."""
+    try:
+        return authenticate(request, body, resolve)
+    except RequestSignatureInvalid:
+        if not node_of(request).trust.seek_news():
+            raise
+    return authenticate(request, body, resolve)
+
+
 def node_of(request: Request) -> Node:
     """Give the node that serves this request."""
     node = request.app.state.node
@@ -110,15 +122,15 @@ def node_of(request: Request) -> Node:
 
 
 def exchange_call(request: Request, body: RawBody) -> ExchangeCall:
-    """Accept a request that the exchange's statement key signed."""
-    key = node_of(request).trust.exchange_key
+    """Accept a request that the exchange's present statement key signed."""
+    trust = node_of(request).trust
 
     def resolve(keyid: str) -> PublicKey:
         if keyid != EXCHANGE_KEYID:
             raise WrongCaller("only the exchange may ask this")
-        return key
+        return trust.exchange_key
 
-    authenticate(request, body, resolve)
+    _authenticate_with_news(request, body, resolve)
     return ExchangeCall(body)
 
 
@@ -128,9 +140,10 @@ def participant_call(request: Request, body: RawBody) -> ParticipantCall:
     keys: dict[str, PublicKey] = {}
 
     def resolve(keyid: str) -> PublicKey:
-        return keys.setdefault(keyid, trust.node_key(keyid))
+        keys[keyid] = trust.node_key(keyid)
+        return keys[keyid]
 
-    parts = authenticate(request, body, resolve)
+    parts = _authenticate_with_news(request, body, resolve)
     return ParticipantCall(parts.keyid, keys[parts.keyid], body)
 
 
@@ -160,3 +173,5 @@ TheNode = Annotated[Node, Depends(node_of)]
 FromExchange = Annotated[ExchangeCall, Depends(exchange_call)]
 FromParticipant = Annotated[ParticipantCall, Depends(participant_call)]
 AnyPerson = Annotated[Person, Depends(person_with())]
+Operator = Annotated[Person, Depends(person_with(Role.OPERATOR))]
+Administrator = Annotated[Person, Depends(person_with(Role.ADMINISTRATOR))]

@@ -47,7 +47,7 @@ class EventBook:
         since = self.newest()
         fresh: list[SecurityEvent] = []
         for envelope in self._broker.events(since).events:
-            event = self._trust.exchange_statement(envelope, SecurityEvent)
+            event = self._trust.exchange_statement(envelope, SecurityEvent).statement
             if event.number != since + len(fresh) + 1:
                 raise EventMissing(f"event {event.number} came after {since + len(fresh)}")
             self._keep(event, envelope)

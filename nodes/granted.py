@@ -5,15 +5,15 @@ in ``nodes.delivering.checks`` and ``nodes.receiving.judged``. The order:
 docs/explanation/transfer.md, step 5.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import timedelta
 
+from audit.checkpoint import Checkpoint
 from audit.entry import EntryKind, parse_entry
 from audit.grant_entry import grant_fields, obligations_digest
 from audit.keys import SignatureInvalid
 from audit.merkle import ProofInvalid, leaf_hash, verify_inclusion
+from audit.note import parse_note
 from contracts.errors import Invalid, Refused
 from contracts.messages import (
     Agreement,
@@ -25,7 +25,8 @@ from contracts.messages import (
     PurposeBinding,
     Redact,
 )
-from nodes.signed import Signed, peek_statement, read_statement
+from contracts.spelling import NotBase64, from_base64
+from nodes.signed import Signed, peek_statement
 from nodes.trust import Trust
 
 MAX_SKEW = timedelta(seconds=5)
@@ -104,6 +105,11 @@ class OpenGrant:
         return peek_statement(self.logged.agreement_envelope, Agreement)
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Name the grant's entry: its shard, and its index there."""
+        return grant_place(self.logged)
+
+    @property
     def obligations_digest(self) -> str:
         """Name the obligations as the log entry and the receipts do."""
         return obligations_digest(self.grant.obligations)
@@ -138,10 +144,14 @@ def peek_grant(logged: LoggedGrant) -> Signed[Grant]:
 
 
 def read_grant(trust: Trust, logged: LoggedGrant) -> Signed[Grant]:
-    """Read a grant that the exchange signed (step 2); raise GrantForged, ObligationUnknown or BadMessage."""
+    """Read a grant that the exchange signed (step 2); raise GrantForged, ObligationUnknown or BadMessage.
+
+    A former key of the exchange counts for what was logged before it ended; that the grant stands where it
+    is said to stand is step 4.
+    """
     peeked = peek_grant(logged)
     try:
-        return read_statement(logged.grant_envelope, Grant, trust.exchange_key)
+        return trust.exchange_statement(logged.grant_envelope, Grant, place=grant_place(logged))
     except SignatureInvalid as error:
         raise GrantForged(f"{peeked.statement.grant} is not signed by the exchange") from error
 
@@ -203,8 +213,13 @@ def _check_inclusion(trust: Trust, logged: LoggedGrant, leaf: bytes) -> None:
         raise GrantNotLogged(f"entry {logged.index} is not proved to be in the log") from error
 
 
+def grant_place(logged: LoggedGrant) -> tuple[str, int]:
+    """Give shard and index of a grant's entry, as its checkpoint says."""
+    return Checkpoint.parse(parse_note(logged.checkpoint.encode()).text).origin, logged.index
+
+
 def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+        return from_base64(text)
+    except NotBase64 as error:
         raise GrantNotLogged("a leaf or a hash is not base64") from error

@@ -6,16 +6,19 @@ home. ``node.json`` is written once, by joining, and pins what the invite said.
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field
 
-from audit.durable import sync_folder
+from audit.durable import write_private
 from contracts.errors import Conflict, NotFound
 from contracts.identifiers import parse_name
 from contracts.messages import Invite, KeyText, ParticipantId, Profile, Short, VKey, Wire
+
+_WITNESS_KEY = re.compile(r"witness-([1-9][0-9]{0,5})\.key", re.ASCII)
 
 
 class NotJoined(NotFound):
@@ -103,11 +106,26 @@ class NodeHome:
 
     @property
     def witness_key(self) -> Path:
-        return self.path / "keys" / "witness.key"
+        return self.witness_key_of(self.witness_number)
+
+    @property
+    def witness_number(self) -> int:
+        """Give the number of the newest witness key: 1, and one more for each that took another's place."""
+        numbers = [_WITNESS_KEY.fullmatch(file.name) for file in (self.path / "keys").glob("witness-*.key")]
+        return max((int(match[1]) for match in numbers if match), default=1)
+
+    def witness_key_of(self, number: int) -> Path:
+        """Give the file of a witness key by its number."""
+        return self.path / "keys" / ("witness.key" if number == 1 else f"witness-{number}.key")
 
     @property
     def sealing_key(self) -> Path:
         return self.path / "keys" / "sealing.key"
+
+    @property
+    def root_key(self) -> Path:
+        """The key that signs trust roots; kept here until somebody moves it to a place without a network."""
+        return self.path / "keys" / "root.key"
 
     @property
     def database_url(self) -> str:
@@ -124,6 +142,16 @@ class NodeHome:
     @property
     def inbox(self) -> Path:
         return self.path / "inbox"
+
+    @property
+    def mirror(self) -> Path:
+        """The copies of the log, one folder for each shard."""
+        return self.path / "mirror"
+
+    @property
+    def evidence(self) -> Path:
+        """Proofs of what a log did wrong."""
+        return self.path / "evidence"
 
     @property
     def trust_file(self) -> Path:
@@ -176,15 +204,3 @@ class NodeHome:
             os.close(descriptor)
             raise AlreadyServing(f"{self.path} is being served") from error
         return HomeLock(descriptor)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, durable, 0600."""
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)
-    sync_folder(path.parent)

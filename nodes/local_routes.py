@@ -8,12 +8,13 @@ them.
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import structlog
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from contracts.clock import from_epoch_ms, rfc3339
@@ -23,16 +24,14 @@ from contracts.messages import (
     ApplicationView,
     CatalogEntry,
     DatasetRecord,
-    Role,
     Sharing,
     Text,
     Wire,
 )
 from nodes import offers, outbox
 from nodes.bodies import RawBody
-from nodes.callers import AnyPerson, TheNode, person_with
+from nodes.callers import AnyPerson, Operator, TheNode
 from nodes.node import Node
-from nodes.people import Person
 from nodes.problems import problem_of
 from nodes.publishing import quarantine
 from nodes.publishing.datasets import Declaration, declare_dataset, own_datasets, register_contract
@@ -46,7 +45,6 @@ from nodes.trust import UnknownParticipant
 log = structlog.get_logger(__name__)
 
 NDJSON = "application/x-ndjson"
-Operator = Annotated[Person, Depends(person_with(Role.OPERATOR))]
 Fields = dict[str, Any]  # Any: the JSON that people and scripts read
 
 router = APIRouter(prefix="/local")
@@ -108,6 +106,7 @@ def get_status(node: TheNode, _person: AnyPerson) -> Fields:
         "outbox": len(waiting),
         "outbox_stuck": sum(row["state"] == OutboxState.STUCK for row in waiting),
         "events": node.events.newest(),
+        "alarms": node.alarms.newest(),
     }
 
 
@@ -235,8 +234,14 @@ def post_pull(body: RawBody, node: TheNode, _person: Operator) -> StreamingRespo
 
 @router.get("/events")
 def get_events(node: TheNode, _person: AnyPerson, since: Annotated[int, Query(ge=0)] = 0) -> Fields:
-    """List the verified security events after a number."""
-    return {"events": [event.model_dump(mode="json") for event in node.events.after(since)]}
+    """List the verified security events after a number, and every alarm of this node's own."""
+    alarms = [
+        {**asdict(one), "title": one.title.model_dump(), "at": rfc3339(one.at)} for one in node.alarms.after()
+    ]
+    return {
+        "events": [event.model_dump(mode="json") for event in node.events.after(since)],
+        "alarms": alarms,
+    }
 
 
 @router.get("/outbox")

@@ -6,8 +6,6 @@ belongs to people stays out of reach. A lost connection is taken up again after 
 """
 
 import asyncio
-import base64
-import binascii
 import secrets
 
 import httpx
@@ -18,12 +16,14 @@ from audit.httpsig import RequestSigner
 from contracts.errors import HeadwatersError, Refused, TooLarge
 from contracts.messages import HOP_BY_HOP, Heads, MailboxAnswer, MailboxRequest, Poll, PollAnswer
 from contracts.problem import error_from
+from contracts.spelling import NotBase64, from_base64, to_base64
 from nodes.addresses import checked_base, is_loopback_url, tls_context
 from nodes.answers import PLAIN, aread_answer
 from nodes.background import in_thread
 from nodes.broker import ExchangeSilent
 from nodes.node import Node
 from nodes.problems import problem_response
+from nodes.root_signing import renew
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class MailboxLoop:
             base_url=base,
             trust_env=not is_loopback_url(base),
             verify=tls_context(),
-            auth=RequestSigner(node.node_key, node.participant, clock=node.clock),
+            auth=RequestSigner(node.keys.signer, node.participant, clock=node.clock),
             timeout=_POLL_TIMEOUT,
             headers=PLAIN,
             transport=transport,
@@ -144,8 +144,8 @@ class MailboxLoop:
 
     def _renew_trust_root(self) -> None:
         number = self._node.trust.directory_number()
-        if number != self._rooted_in:
-            self._node.trust.keep_trust_root()
+        # A signed root comes with a directory, and may have to wait until it is witnessed.
+        if number != self._rooted_in and renew(self._node):
             self._rooted_in = number
 
     def _note(self, error: HeadwatersError) -> None:
@@ -169,8 +169,8 @@ class MailboxLoop:
     async def _answer(self, request: MailboxRequest) -> MailboxAnswer:
         url = self._target(request)
         try:
-            body = base64.b64decode(request.body.encode("ascii"), validate=True)
-        except (binascii.Error, UnicodeEncodeError) as error:
+            body = from_base64(request.body)
+        except NotBase64 as error:
             raise PathNotCarried("the body is not base64") from error
         headers = [(name, value) for name, value in request.headers if name.lower() not in HOP_BY_HOP]
         response = await self._own.request(request.method, url, headers=headers, content=body)
@@ -179,7 +179,7 @@ class MailboxLoop:
         return MailboxAnswer(
             status=response.status_code,
             headers=[item for item in response.headers.multi_items() if item[0] not in HOP_BY_HOP],
-            body=base64.b64encode(response.content).decode(),
+            body=to_base64(response.content),
         )
 
     def _target(self, request: MailboxRequest) -> httpx.URL:
@@ -219,5 +219,5 @@ def _problem(error: HeadwatersError) -> MailboxAnswer:
     return MailboxAnswer(
         status=response.status_code,
         headers=[(name, value) for name, value in response.headers.items() if name not in HOP_BY_HOP],
-        body=base64.b64encode(bytes(response.body)).decode(),
+        body=to_base64(bytes(response.body)),
     )

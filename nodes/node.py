@@ -11,12 +11,17 @@ from typing import Self
 import httpx
 
 from audit.database import Database, open_database, upgrade
-from audit.keys import SealingKey, SigningKey, load_key, load_sealing_key
+from audit.keys import SealingKey, SigningKey
 from contracts.clock import Clock, SystemClock
 from nodes.addresses import mailbox_base
+from nodes.alarms import Alarms
 from nodes.broker import Broker
 from nodes.events import EventBook
+from nodes.forks import Forks
 from nodes.home import NodeHome, NodeIdentity
+from nodes.keys import NodeKeys
+from nodes.mirror import Mirror
+from nodes.mirror_files import Mirrors
 from nodes.people import People
 from nodes.trust import Trust
 from nodes.witness import Witness
@@ -30,21 +35,32 @@ class Node:
 
     home: NodeHome
     identity: NodeIdentity
-    node_key: SigningKey
-    witness_key: SigningKey | None
-    sealing_key: SealingKey
+    keys: NodeKeys
     database: Database
     clock: Clock
     broker: Broker
     trust: Trust
     people: People
     events: EventBook
+    alarms: Alarms
+    forks: Forks
+    mirror: Mirror
     witness: Witness | None
 
     @property
     def participant(self) -> str:
         """The participant that this node serves."""
         return self.identity.participant
+
+    @property
+    def node_key(self) -> SigningKey:
+        """The present node key; take it once for one statement."""
+        return self.keys.node
+
+    @property
+    def sealing_key(self) -> SealingKey:
+        """The present key that opens what is sealed to this node."""
+        return self.keys.sealing
 
     @property
     def mailbox_base(self) -> str:
@@ -73,24 +89,23 @@ def open_node(
     clock = clock or SystemClock()
     home = NodeHome(path)
     identity = home.read_identity()
-    node_key = load_key(home.node_key)
-    witness_key = load_key(home.witness_key) if identity.witness else None
-    sealing_key = load_sealing_key(home.sealing_key)
+    keys = NodeKeys(home, identity)
     broker = Broker(
         identity.exchange_url,
         participant=identity.participant,
-        key=node_key,
+        key=keys.signer,
         clock=clock,
         transport=transport,
     )
     database = open_node_database(home)
-    trust = Trust(identity, database=database, broker=broker, clock=clock, file=home.trust_file)
+    alarms = Alarms(database=database, clock=clock)
+    forks = Forks(database=database, clock=clock, alarms=alarms, folder=home.evidence)
+    trust = Trust(identity, database=database, broker=broker, clock=clock, home=home, forks=forks)
     witness = None
-    if witness_key is not None:
+    if keys.witness is not None:
         witness = Witness(
             identity,
-            witness_key=witness_key,
-            node_key=node_key,
+            keys=keys,
             database=database,
             broker=broker,
             trust=trust,
@@ -98,15 +113,16 @@ def open_node(
     return Node(
         home=home,
         identity=identity,
-        node_key=node_key,
-        witness_key=witness_key,
-        sealing_key=sealing_key,
+        keys=keys,
         database=database,
         clock=clock,
         broker=broker,
         trust=trust,
         people=People(database),
         events=EventBook(database=database, broker=broker, trust=trust, clock=clock),
+        alarms=alarms,
+        forks=forks,
+        mirror=Mirror(Mirrors(home.mirror), source=broker, trust=trust, alarms=alarms),
         witness=witness,
     )
 

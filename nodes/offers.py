@@ -31,7 +31,7 @@ from nodes.granted import MAX_SKEW
 from nodes.node import Node
 from nodes.publishing.datasets import latest_record
 from nodes.sharing_tables import AgreementRow, HeldApplicationRow, OwnApplicationRow
-from nodes.signed import Signed, peek_statement, read_statement, sign_statement
+from nodes.signed import Signed, peek_statement, sign_again, sign_statement
 
 HELD, APPROVED, REFUSED = "held", "approved", "refused"
 PROVIDER, CONSUMER = ReceiptRole.PROVIDER.value, ReceiptRole.CONSUMER.value
@@ -153,7 +153,7 @@ def _answer_as_consumer(node: Node, terms: Agreement, application: Signed[Applic
         row = session.get(OwnApplicationRow, application.statement.application)
     if row is None or row.digest != application.digest or terms.application != row.digest:
         raise OfferUnfit("本节点没有提出该申请", "this node made no such application")
-    own = read_statement(row.envelope, Application, node.node_key.public).statement
+    own = node.trust.own_statement(row.envelope, Application, node.node_key.public).statement
     if own.consumer != terms.consumer or own.dataset != terms.dataset or own.purpose != terms.purpose:
         raise OfferUnfit("协议的数据集或用途与申请不同", "dataset or purpose differ from the application")
     if terms.provider == node.participant:
@@ -189,7 +189,9 @@ def _check_as_provider(node: Node, terms: Agreement, application_envelope: str) 
     member = node.trust.member(terms.consumer)
     if member.status is not MemberStatus.ACTIVE or terms.consumer == node.participant:
         raise OfferUnfit("使用方不是有效的其他参与方", "the consumer is no other active participant")
-    application = node.trust.participant_statement(application_envelope, Application, terms.consumer)
+    application = node.trust.participant_statement(
+        application_envelope, Application, terms.consumer
+    ).statement
     asked = (application.consumer, application.dataset, application.purpose, application.content_digest())
     if asked != (terms.consumer, terms.dataset, terms.purpose, terms.application):
         raise OfferUnfit("协议与使用方的申请不同", "the terms differ from the consumer's application")
@@ -217,7 +219,7 @@ def _signed_before(node: Node, terms: Agreement) -> str | None:
         return None
     if row.digest != terms.content_digest():
         raise AlreadyAnswered(f"{terms.agreement} was signed with other words")
-    return row.envelope
+    return sign_again(row.envelope, Agreement, node.node_key)
 
 
 def _sign(node: Node, terms: Agreement, role: str) -> str:

@@ -6,19 +6,16 @@ node received, the proof then lies beside the file, durable. What the exchange r
 for people to see.
 """
 
-import base64
-import binascii
 from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlmodel import col, select
 
-from audit.entry import EntryKind, parse_entry
-from audit.merkle import ProofInvalid, leaf_hash
-from audit.proof import TlogProof
-from audit.transfer_proof import Envelopes, ProvenEntry, assemble_proof, proven_entry
-from audit.verify import verify_transfer
+from audit.chains import STATE_AFTER
+from audit.durable import write_private
+from audit.entry import parse_entry
+from audit.transfer_proof import ProvenEntry
 from contracts.clock import epoch_ms, from_epoch_ms, rfc3339
 from contracts.errors import Conflict, Corrupt, HeadwatersError, Unavailable, Undecidable
 from contracts.messages import (
@@ -29,11 +26,13 @@ from contracts.messages import (
     ReceiptState,
 )
 from nodes.exclusive import Busy, exclusively
-from nodes.home import write_private
+from nodes.granted import grant_place
 from nodes.node import Node
+from nodes.proved import NOT_WITNESSED, prove_place, shard_of
 from nodes.receiving.pull import proof_path
 from nodes.sharing_tables import OutboxRow, OutboxState, ReceivedRow
 from nodes.signed import peek_statement
+from nodes.transfer_proofs import transfer_proof
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +40,6 @@ BATCH_ROWS = 64
 PAUSE_MS = 500
 QUICK_ATTEMPTS = 20  # about ten seconds at the usual pace, then ever slower; a refusal slows down at once
 MAX_PAUSE_MS = 60_000
-NOT_WITNESSED = "not-yet-witnessed"
 
 
 class ClosingDiffers(Corrupt):
@@ -105,7 +103,8 @@ def _step(node: Node, row: OutboxRow) -> bool:
         if not _is_closed(row, state):
             _later(node, row, OutboxState.SENT, None)
             return False
-        closing = _witnessed(node, _index(state))
+        shard = node.trust.sight.shard(state.origin or node.identity.origin)
+        closing = prove_place(node, node.broker.inclusion(_index(state), shard.number))
         _check_entry(row, state, closing)
         _leave(node, row, closing)
     except Undecidable as error:
@@ -134,11 +133,11 @@ def _tell(node: Node, row: OutboxRow) -> ReceiptState:
 
 
 def _is_closed(row: OutboxRow, state: ReceiptState) -> bool:
-    """Say whether the entry is in the log that this side waits for: ``done``, or as provider ``expire``."""
+    """Say whether the entry is in the log that this side waits for: ``done``, or as provider any."""
     match state.state:
         case "done":
             return True
-        case "expired":
+        case "expired" | "aborted":
             return row.role == ReceiptRole.PROVIDER.value
         case "granted" | "delivered":
             return False
@@ -150,34 +149,18 @@ def _index(state: ReceiptState) -> int:
     return state.index
 
 
-def _witnessed(node: Node, index: int) -> ProvenEntry:
-    """Verify that an entry stands under a quorum-cosigned checkpoint of the one history."""
-    inclusion = node.broker.inclusion(index)
-    note = inclusion.checkpoint.encode()
-    node.trust.witness_policy().check(note, now=node.trust.guard_clock())
-    checkpoint = node.trust.see_checkpoint(note)
-    try:
-        leaf = base64.b64decode(inclusion.leaf, validate=True)
-        path = tuple(base64.b64decode(text, validate=True) for text in inclusion.path)
-    except binascii.Error as error:
-        raise ClosingDiffers("the proof is not base64") from error
-    proof = TlogProof(index, path, note)
-    try:
-        proof.verify(leaf_hash(leaf), checkpoint)
-    except ProofInvalid as error:
-        raise ClosingDiffers(f"entry {index} is not proved to be in the log") from error
-    return proven_entry(leaf, proof)
-
-
 def _check_entry(row: OutboxRow, state: ReceiptState, closing: ProvenEntry) -> None:
     """Hold the closing entry against the receipts that were sent."""
-    entry = parse_entry(closing.leaf_bytes())
-    wanted = EntryKind.DONE if state.state == "done" else EntryKind.EXPIRE
-    if entry.kind is not wanted:
+    entry = parse_entry(closing.leaf)
+    if STATE_AFTER.get(entry.kind) != state.state:
         raise ClosingDiffers(f"entry {state.index} is a {entry.kind.value} entry")
-    grant_index = LoggedGrant.parse(row.logged.encode()).index
-    said = (entry.fields["gid"], entry.fields["gidx"], entry.fields["pr"])
-    if said != (row.grant_id, grant_index, peek_statement(row.provider_receipt, Receipt).digest):
+    origin, grant_index = grant_place(LoggedGrant.parse(row.logged.encode()))
+    elsewhere = None if shard_of(closing) == origin else origin
+    given = peek_statement(row.provider_receipt, Receipt).digest
+    # An abort says nothing of receipts: whoever gave the grant up may not have known of one.
+    fields = entry.fields
+    said = (fields["gid"], fields["gidx"], fields.get("gsh"), fields.get("pr", given))
+    if said != (row.grant_id, grant_index, elsewhere, given):
         raise ClosingDiffers(f"entry {state.index} does not close {row.grant_id} with this receipt")
     if row.consumer_receipt is not None:
         own = peek_statement(row.consumer_receipt, Receipt).digest
@@ -188,28 +171,12 @@ def _check_entry(row: OutboxRow, state: ReceiptState, closing: ProvenEntry) -> N
 def _leave(node: Node, row: OutboxRow, closing: ProvenEntry) -> None:
     """Write the proof beside the received file, then let the row go; never the other way round."""
     if row.consumer_receipt is not None:
-        _write_proofs(node, row, _proof(node, row, row.consumer_receipt, closing))
+        _write_proofs(node, row, transfer_proof(node, row, row.consumer_receipt, closing))
     with node.database.transaction() as session:
         stale = session.get(OutboxRow, (row.grant_id, row.role))
         if stale is not None:
             session.delete(stale)
     log.info("receipt_witnessed", grant=row.grant_id, role=row.role)
-
-
-def _proof(node: Node, row: OutboxRow, consumer_receipt: str, closing: ProvenEntry) -> bytes:
-    """Assemble the proof, and verify it as a stranger would, under the pinned trust root."""
-    logged = LoggedGrant.parse(row.logged.encode())
-    envelopes = Envelopes(
-        grant=logged.grant_envelope,
-        manifest=logged.manifest_envelope,
-        agreement=logged.agreement_envelope,
-        record=logged.record_envelope,
-        provider_receipt=row.provider_receipt,
-        consumer_receipt=consumer_receipt,
-    )
-    proof = assemble_proof(closing, _witnessed(node, logged.index), envelopes)
-    verify_transfer(proof, None, node.trust.export_trust_root(), now=node.trust.guard_clock())
-    return proof
 
 
 def _write_proofs(node: Node, row: OutboxRow, proof: bytes) -> None:

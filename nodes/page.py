@@ -11,6 +11,7 @@ from sqlmodel import SQLModel, col, func, select
 
 from contracts.clock import beijing
 from contracts.messages import DatasetRecord, SecurityEvent
+from nodes.alarms import LocalAlarm
 from nodes.node import Node
 from nodes.offers import HELD
 from nodes.sharing_tables import (
@@ -25,6 +26,7 @@ from nodes.sharing_tables import (
 from nodes.signed import peek_statement
 
 _EVENTS_SHOWN = 10
+_HAPPENED = ("编号 no.", "时间 time", "级别 severity", "类别 class", "内容 title")
 
 _STYLE = (
     "body{font:16px/1.6 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1b2a33}"
@@ -53,6 +55,7 @@ class Standing:
     datasets: tuple[DatasetLine, ...]
     subscriptions: tuple[tuple[str, str, str], ...]
     events: tuple[SecurityEvent, ...]
+    alarms: tuple[LocalAlarm, ...]
 
 
 def gather(node: Node) -> Standing:
@@ -65,7 +68,7 @@ def gather(node: Node) -> Standing:
             ("参与方 participant", f"{name.zh} {name.en} · {node.participant}"),
             ("交换中心 exchange", node.identity.exchange_url),
             ("成员目录 directory", f"#{node.trust.directory_number()}"),
-            ("日志 log", node.identity.origin + (f" · {seen.size}" if seen else "")),
+            ("日志 log", node.trust.shards.current().origin + (f" · {seen.size}" if seen else "")),
             ("见证 witness", f"{witness.standing.value} · {witness.size()}" if witness else "否 no"),
         ),
         counts=(
@@ -76,6 +79,7 @@ def gather(node: Node) -> Standing:
         datasets=_datasets(node),
         subscriptions=_subscriptions(node),
         events=tuple(node.events.after(max(0, node.events.newest() - _EVENTS_SHOWN)))[::-1],
+        alarms=tuple(node.alarms.after(max(0, node.alarms.newest() - _EVENTS_SHOWN)))[::-1],
     )
 
 
@@ -84,16 +88,8 @@ def render(standing: Standing) -> str:
     datasets = [
         (line.dataset, line.title, str(line.releases), str(line.quarantined)) for line in standing.datasets
     ]
-    events = [
-        (
-            str(one.number),
-            beijing(one.at),
-            one.severity.value,
-            one.event_class,
-            f"{one.title.zh} {one.title.en}",
-        )
-        for one in standing.events
-    ]
+    events = [_happened(one) for one in standing.events]
+    alarms = [_happened(one) for one in standing.alarms]
     return (
         '<!doctype html><html lang="zh-Hans"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -106,12 +102,8 @@ def render(standing: Standing) -> str:
         + _table(
             "订阅", "subscriptions", ("编号 id", "数据集 dataset", "游标 cursor"), standing.subscriptions
         )
-        + _table(
-            "安全事件",
-            "security events, UTC+8",
-            ("编号 no.", "时间 time", "级别 severity", "类别 class", "内容 title"),
-            events,
-        )
+        + _table("安全事件", "security events, UTC+8", _HAPPENED, events)
+        + _table("本机发现", "this node's own findings, UTC+8", _HAPPENED, alarms)
         + "</main></body></html>"
     )
 
@@ -119,6 +111,11 @@ def render(standing: Standing) -> str:
 def style() -> str:
     """Give the page's one style sheet, for the policy that admits nothing else."""
     return _STYLE
+
+
+def _happened(one: SecurityEvent | LocalAlarm) -> tuple[str, ...]:
+    title = f"{one.title.zh} {one.title.en}"
+    return (str(one.number), beijing(one.at), one.severity.value, one.event_class, title)
 
 
 def _table(zh: str, en: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -32,6 +32,7 @@ from contracts.clock import Clock, SystemClock, epoch_ms
 from contracts.errors import Invalid, Refused, Unauthenticated, Unavailable
 from contracts.messages import Invite, MemberStatus, Registration
 from nodes.addresses import checked_base
+from nodes.directory import Pin
 from nodes.home import NodeHome, NodeIdentity
 from nodes.node import Node, open_node, open_node_database
 from nodes.people import ALL_ROLES, People
@@ -106,6 +107,7 @@ class _Keys:
     node: SigningKey
     witness: SigningKey | None
     sealing: SealingKey
+    root: SigningKey | None
 
 
 def invite_text(invite: Invite) -> str:
@@ -184,12 +186,14 @@ def _prepare(home: NodeHome, identity: NodeIdentity, person_name: str, clock: Cl
     person_file = home.person_key(person_name)
     home.create()
     home.write_identity(identity)
+    root = _root_key(home) if identity.witness else None
     keys = _Keys(
         node=_signing_key(home.node_key),
         witness=_signing_key(home.witness_key) if identity.witness else None,
         sealing=load_sealing_key(home.sealing_key)
         if home.sealing_key.exists()
         else create_sealing_key(home.sealing_key),
+        root=root,
     )
     person = _signing_key(person_file)
     database = open_node_database(home)
@@ -210,9 +214,21 @@ def _signing_key(path: Path) -> SigningKey:
     return load_key(path) if path.exists() else create_key(path)
 
 
+def _root_key(home: NodeHome) -> SigningKey | None:
+    """Give the root key; once there is a node key it is never made again: it may lie in a safe by then."""
+    if home.node_key.exists() and not home.root_key.exists():
+        return None
+    return _signing_key(home.root_key)
+
+
 def _pin_own(node: Node, keys: _Keys) -> None:
-    witness_vkey = node.witness.vkey if node.witness is not None else None
-    node.trust.pin(node.participant, keys.node.public.text, witness_vkey)
+    pinned = Pin(
+        node=keys.node.public.text,
+        sealing=keys.sealing.public_text,
+        witness=node.witness.vkey if node.witness is not None else None,
+        root=None if keys.root is None else keys.root.public.text,
+    )
+    node.trust.pin(node.participant, pinned)
 
 
 def _register(node: Node, invite: Invite, keys: _Keys) -> None:
@@ -227,6 +243,7 @@ def _register(node: Node, invite: Invite, keys: _Keys) -> None:
         witness_vkey=node.witness.vkey if node.witness is not None else None,
         address=node.identity.address,
         at=node.clock.now(),
+        root_key=keys.root.public.text if keys.root is not None else None,
     )
     node.broker.join(sign_statement(registration, keys.node).text)
 

@@ -5,8 +5,6 @@ checks the same thing. A relayed body that matters is sealed to the consumer (``
 the exchange passes ciphertext on.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +13,7 @@ import httpx
 from audit.httpsig import RequestSigner
 from contracts.errors import Unavailable
 from contracts.messages import HOP_BY_HOP, BadMessage, RelayRequest
+from contracts.spelling import NotBase64, from_base64, to_base64
 from nodes.addresses import (
     BadAddress,
     checked_peer,
@@ -61,13 +60,13 @@ class RelayTransport(httpx.BaseTransport):
                     for name, value in request.headers.items()
                     if name.lower() not in _NOT_RELAYED
                 ],
-                "body": base64.b64encode(request.read()).decode(),
+                "body": to_base64(request.read()),
             }
         )
         answer = self._broker.relay(provider, relayed)
         try:
-            body = base64.b64decode(answer.body.encode("ascii"), validate=True)
-        except (binascii.Error, UnicodeEncodeError) as error:
+            body = from_base64(answer.body)
+        except NotBase64 as error:
             raise BadMessage("the relayed answer is not base64") from error
         headers = [(name, value) for name, value in answer.headers if name.lower() not in _NOT_RELAYED]
         return httpx.Response(answer.status, headers=headers, content=body, request=request)

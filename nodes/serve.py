@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,24 +22,41 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from audit.durable import write_private
 from contracts.errors import HeadwatersError, Usage
-from nodes import outbox
+from nodes import counts, gossip, network, outbox, rotation
 from nodes.addresses import AddressInUse, BadAddress, PlainHttpRefused, bracketed, host_port, is_loopback
 from nodes.app import create_app
 from nodes.background import in_thread
-from nodes.home import NodeHome, write_private
+from nodes.home import NodeHome
 from nodes.mailbox import MailboxLoop
 from nodes.node import Node, open_node
 from nodes.publishing.artifacts import sweep_drafts
 
 log = structlog.get_logger(__name__)
 
-OUTBOX_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
 INSIST_SECONDS = 1.8
 LOCAL_HOST = "127.0.0.1"
 # What the kernel may hold unsent of one answer: a revoked stream must not go on for megabytes.
 UNSENT_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a node does beside answering: again and again, with a pause of ``seconds``."""
+
+    name: str
+    seconds: float
+    work: Callable[[Node], object]
+
+
+DUTIES = (
+    Duty("outbox", 0.5, outbox.tick),
+    Duty("counts", 10.0, counts.tick),
+    Duty("keys", 30.0, rotation.finish_rotations),
+    Duty("mirror", network.MIRROR_SECONDS, network.mirror_round),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +90,10 @@ class Server(uvicorn.Server):
         yield
 
 
-def run(path: Path, listen: str = f"{LOCAL_HOST}:0") -> None:
-    """Serve the node in ``path`` until SIGTERM or SIGINT.
+def run(
+    path: Path, listen: str = f"{LOCAL_HOST}:0", *, gossip_seconds: float = gossip.PERIOD_SECONDS
+) -> None:
+    """Serve the node in ``path`` until SIGTERM or SIGINT; ask the other witnesses every ``gossip_seconds``.
 
     Raises:
         NotJoined, AlreadyServing: the home cannot be served.
@@ -91,7 +110,7 @@ def run(path: Path, listen: str = f"{LOCAL_HOST}:0") -> None:
         with open_node(path) as node, contextlib.ExitStack() as stack:
             for listener in listeners:
                 stack.callback(listener.socket.close)
-            asyncio.run(_serve(node, listeners))
+            asyncio.run(_serve(node, listeners, gossip_seconds))
     finally:
         home.address_file.unlink(missing_ok=True)
         lock.release()
@@ -107,7 +126,7 @@ def bind(home: NodeHome, listen: str) -> list[Listener]:
     return [_bind(LOCAL_HOST, 0, None), _bind(host, port, (home.tls_certificate, home.tls_key))]
 
 
-async def _serve(node: Node, listeners: list[Listener]) -> None:
+async def _serve(node: Node, listeners: list[Listener], gossip_seconds: float) -> None:
     app = create_app(node, listeners=[listener.url for listener in listeners])
     servers = [Server(_config(app, listener)) for listener in listeners]
     serving = [
@@ -124,17 +143,18 @@ async def _serve(node: Node, listeners: list[Listener]) -> None:
     mailbox = MailboxLoop(node, app)
     app.state.mailbox = mailbox
     polling = asyncio.create_task(mailbox.run())
-    sending = asyncio.create_task(_send_outbox(node, stop))
+    gossiping = Duty("gossip", 1.0, network.Gossiping(gossip_seconds).tick)
+    duties = [asyncio.create_task(_repeat(node, duty, stop)) for duty in (*DUTIES, gossiping)]
     _announce(node, listeners)
     try:
-        await _until_stopped(stop, [polling, sending, *serving])
+        await _until_stopped(stop, [polling, *duties, *serving])
     finally:
         stop.set()
         polling.cancel()
         for server in servers:
             server.should_exit = True
         await asyncio.wait([polling, *serving])
-        await asyncio.wait([sending], timeout=SHUTDOWN_SECONDS / 2)
+        await asyncio.wait(duties, timeout=SHUTDOWN_SECONDS / 2)
         watchdog.cancel()
         log.info("node_stopped")
 
@@ -166,18 +186,19 @@ async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -
             raise error
 
 
-async def _send_outbox(node: Node, stop: asyncio.Event) -> None:
+async def _repeat(node: Node, duty: Duty, stop: asyncio.Event) -> None:
+    """Do a duty again and again until the end; what keeps it waiting is logged once."""
     trouble = ""
     while not stop.is_set():
         try:
-            await in_thread(partial(outbox.tick, node))
+            await in_thread(partial(duty.work, node))
             trouble = ""
         except HeadwatersError as error:
             if error.code != trouble:
-                log.warning("outbox_waits", code=error.code)
+                log.warning("duty_waits", duty=duty.name, code=error.code)
             trouble = error.code
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), OUTBOX_SECONDS)
+            await asyncio.wait_for(stop.wait(), duty.seconds)
 
 
 def _announce(node: Node, listeners: list[Listener]) -> None:

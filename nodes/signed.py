@@ -35,6 +35,17 @@ def sign_statement(statement: S, *keys: Signer) -> Signed[S]:
     return Signed(statement, sign(statement.payload_type, payload, keys), sha256_hex(payload))
 
 
+def sign_again(text: str, kind: type[S], key: Signer) -> str:
+    """Give an own statement that is still to be handed in under the present key: ``text``, or signed anew.
+
+    The payload and its digest stay the same; a key that was replaced since counts for nothing new.
+    """
+    peeked = peek_statement(text, kind)
+    if any(name == key.key_id for name, _ in peeked.envelope.signatures):
+        return text
+    return sign_statement(peeked.statement, key).text
+
+
 def read_statement(text: str, kind: type[S], *keys: PublicKey) -> Signed[S]:
     """Read a statement that all of ``keys`` signed.
 

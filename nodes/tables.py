@@ -7,7 +7,7 @@ be verified again. Nonces stand in ``audit.tables``; what a node shares and rece
 
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, LargeBinary, MetaData, String
+from sqlalchemy import BigInteger, Integer, LargeBinary, MetaData, String
 from sqlalchemy import Text as LongText
 from sqlmodel import Field, SQLModel
 
@@ -40,13 +40,25 @@ class DirectoryRow(NodeTable, table=True):
 
 
 class PinRow(NodeTable, table=True):
-    """The keys under which a participant was first seen; they never change."""
+    """The keys under which a participant was last seen; a chain of its own signatures leads to others."""
 
     __tablename__ = "pinned_key"
 
     participant: str = Field(sa_type=String(14), primary_key=True)
     node_key: str = Field(sa_type=String(80))
     witness_vkey: str | None = Field(default=None, sa_type=LongText)
+    sealing_key: str = Field(sa_type=String(80))
+    root_key: str | None = Field(default=None, sa_type=String(80))
+
+
+class StatementPlaceRow(NodeTable, table=True):
+    """Where a signed statement stands in the log, as an inclusion proof has shown."""
+
+    __tablename__ = "statement_place"
+
+    digest: str = Field(sa_type=String(80), primary_key=True)
+    origin: str = Field(sa_type=String(255))
+    entry: int = Field(sa_type=BigInteger)
 
 
 class LogStateRow(NodeTable, table=True):
@@ -58,6 +70,18 @@ class LogStateRow(NodeTable, table=True):
     size: int = Field(sa_type=BigInteger)
     root: bytes = Field(sa_type=LargeBinary)
     note: bytes = Field(sa_type=LargeBinary)
+
+
+class KnownShardRow(NodeTable, table=True):
+    """One shard of the log that this node believes in; ``closing`` is the proof of its last entry."""
+
+    __tablename__ = "known_shard"
+
+    number: int = Field(sa_type=Integer, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    origin: str = Field(sa_type=String(255), unique=True)
+    vkey: str = Field(sa_type=LongText)
+    size: int | None = Field(default=None, sa_type=BigInteger)
+    closing: str | None = Field(default=None, sa_type=LongText)
 
 
 class HighWaterRow(NodeTable, table=True):
@@ -91,3 +115,13 @@ class EventRow(NodeTable, table=True):
     event: str = Field(sa_type=String(40), unique=True)
     envelope: str = Field(sa_type=LongText)
     received_at: int = Field(sa_type=BigInteger)
+
+
+class TrustRootRow(NodeTable, table=True):
+    """One trust root that the provinces signed and this node adopted; the highest number counts."""
+
+    __tablename__ = "trust_root"
+
+    number: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    digest: str = Field(sa_type=String(80))
+    document: str = Field(sa_type=LongText)

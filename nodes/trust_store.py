@@ -3,6 +3,7 @@
 from sqlmodel import Session, col, select
 
 from audit.checkpoint import Checkpoint
+from audit.key_history import PartyKeys
 from contracts.messages import Directory
 from nodes.directory import Pin, settled
 from nodes.tables import DirectoryRow, HighWaterRow, LogStateRow, PinRow
@@ -17,22 +18,32 @@ def newest_directory(session: Session) -> DirectoryRow | None:
 
 
 def keep_directory(session: Session, directory: Directory, digest: str, envelope: str) -> None:
-    """Keep a verified directory and pin the keys it shows for the first time; harmless when repeated."""
+    """Keep a verified directory and pin the keys it shows; harmless when repeated."""
     if session.get(DirectoryRow, directory.number) is None:
         session.add(DirectoryRow(number=directory.number, digest=digest, envelope=envelope))
     for member in settled(directory.members):
-        pin(session, member.participant, member.node_key, member.witness_vkey)
+        pin(session, member.participant, PartyKeys.of(member))
 
 
 def pins(session: Session) -> dict[str, Pin]:
     """Give every participant's pinned keys."""
-    return {row.participant: Pin(row.node_key, row.witness_vkey) for row in session.exec(select(PinRow))}
+    return {
+        row.participant: Pin(row.node_key, row.sealing_key, row.witness_vkey, row.root_key)
+        for row in session.exec(select(PinRow))
+    }
 
 
-def pin(session: Session, participant: str, node_key: str, witness_vkey: str | None) -> None:
-    """Pin a participant's keys unless they are pinned already."""
-    if session.get(PinRow, participant) is None:
-        session.add(PinRow(participant=participant, node_key=node_key, witness_vkey=witness_vkey))
+def pin(session: Session, participant: str, keys: Pin) -> None:
+    """Pin a participant's keys, in the place of those that led to them."""
+    session.merge(
+        PinRow(
+            participant=participant,
+            node_key=keys.node,
+            sealing_key=keys.sealing,
+            witness_vkey=keys.witness,
+            root_key=keys.root,
+        )
+    )
 
 
 def mark(session: Session, name: str) -> int | None:
@@ -54,10 +65,10 @@ def raise_mark(session: Session, name: str, value: int) -> bool:
     return True
 
 
-def log_state(session: Session, origin: str) -> Checkpoint | None:
-    """Give the largest verified checkpoint of a log."""
+def log_state(session: Session, origin: str) -> tuple[Checkpoint, bytes] | None:
+    """Give the largest verified checkpoint of a log, with the note that carried it."""
     row = session.get(LogStateRow, origin)
-    return None if row is None else Checkpoint(row.origin, row.size, row.root)
+    return None if row is None else (Checkpoint(row.origin, row.size, row.root), row.note)
 
 
 def advance_log(session: Session, last: Checkpoint | None, claim: Checkpoint, note: bytes) -> bool:

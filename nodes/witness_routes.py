@@ -1,4 +1,4 @@
-"""The witness over HTTP: ``add-checkpoint``, the monitoring checkpoint, and the exchange's challenge.
+"""The witness over HTTP: ``add-checkpoint``, the monitoring checkpoint, the exchange's challenge, and gossip.
 
 Paths and answers follow c2sp.org/tlog-witness. ``add-checkpoint`` asks for no caller: the log's own
 signature in the note is what counts.
@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from contracts.errors import NotFound
-from contracts.messages import Challenge
+from contracts.messages import Challenge, GossipQuestion
+from nodes import gossip
 from nodes.bodies import RawBody
-from nodes.callers import FromExchange, TheNode
+from nodes.callers import FromExchange, FromParticipant, TheNode
 from nodes.node import Node
 from nodes.witness import NOTE_CONTENT_TYPE, Witness
 
@@ -43,6 +44,13 @@ def checkpoint(node: TheNode, origin_hash: str) -> Response:
 def challenge(node: TheNode, call: FromExchange) -> Response:
     """Tell the exchange what was last cosigned, signed and fresh."""
     answer = _witness(node).answer_challenge(Challenge.parse(call.body))
+    return Response(answer.text, media_type="application/json")
+
+
+@router.post("/gossip")
+def post_gossip(node: TheNode, call: FromParticipant) -> Response:
+    """Tell another participant what this node saw of the log, signed and fresh; a mirror suffices."""
+    answer = gossip.answer(node, GossipQuestion.parse(call.body))
     return Response(answer.text, media_type="application/json")
 
 

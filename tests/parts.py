@@ -16,6 +16,7 @@ CACHE = Path(__file__).parent.parent / ".cache"
 _PLACES = {"go": "/usr/local/go/bin/go", "opa": str(CACHE / "bin" / "opa")}
 _INSTALL = {
     "go": "Go 1.26 or later, from go.dev or the system's packages",
+    "node": "Node 20 or later with npm, from the system's packages",
     "opa": "OPA: GOBIN=$PWD/.cache/bin go install github.com/open-policy-agent/opa@v1.20.2",
 }
 

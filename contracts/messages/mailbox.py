@@ -97,4 +97,7 @@ class LogStatus(Wire):
     quorum: int
     witnesses: int
     unwitnessed_since: At | None
+    business_stops_at: At | None = None
     sealed: bool
+    shard: int = 1
+    closing: bool = False

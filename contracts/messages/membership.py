@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from contracts.messages.keys import PastKey
 from contracts.messages.wire import (
+    MAX_SECOND_KEYS,
     AgreementId,
     At,
     Digest,
@@ -16,6 +18,7 @@ from contracts.messages.wire import (
     Statement,
     Text,
     VKey,
+    WideVKey,
     Wire,
 )
 
@@ -87,10 +90,11 @@ class Registration(Statement):
     witness_vkey: VKey | None
     address: Short | None
     at: At
+    root_key: KeyText | None = None
 
 
 class Member(Wire):
-    """One participant as the directory shows it."""
+    """One participant as the directory shows it; ``past_keys`` are oldest first and only grow."""
 
     participant: ParticipantId
     profile: Profile
@@ -99,10 +103,16 @@ class Member(Wire):
     sealing_key: KeyText
     witness_vkey: VKey | None
     address: Short | None
+    root_key: KeyText | None = None
+    past_keys: list[PastKey] = Field(default_factory=list)
 
 
 class Directory(Statement):
-    """All members at one moment: numbered, chained, expiring, logged; signed by the exchange."""
+    """All members at one moment: numbered, chained, expiring, logged; signed by the exchange.
+
+    ``past_keys`` are those that the exchange signed statements with before, ``second_keys`` those of the
+    second lines under the checkpoints of every shard so far; both only grow.
+    """
 
     payload_type: ClassVar[str] = "application/vnd.headwaters.directory.v1+json"
 
@@ -112,6 +122,8 @@ class Directory(Statement):
     expires_at: At
     quorum: int
     members: list[Member]
+    past_keys: list[PastKey] = Field(default_factory=list)
+    second_keys: Annotated[list[WideVKey], Field(max_length=MAX_SECOND_KEYS)] = Field(default_factory=list)
 
 
 class Revocations(Statement):

@@ -126,12 +126,25 @@ class ReceiptDelivery(Wire):
     consumer_receipt: str | None = None
 
 
-class ReceiptState(Wire):
-    """How far a grant's evidence has come; ``index`` is the closing entry's place in the log."""
+class Abort(Statement):
+    """A side gives an open grant up: nothing more comes of it; signed by that side's node."""
+
+    payload_type: ClassVar[str] = "application/vnd.headwaters.abort.v1+json"
 
     grant: GrantId
-    state: Literal["granted", "delivered", "done", "expired"]
+    grant_index: Annotated[int, Field(ge=0)]
+    participant: ParticipantId
+    reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)]
+    at: At
+
+
+class ReceiptState(Wire):
+    """How far a grant's evidence has come; ``index`` is the closing entry's, in the shard ``origin``."""
+
+    grant: GrantId
+    state: Literal["granted", "delivered", "done", "expired", "aborted"]
     index: int | None = None
+    origin: Short | None = None
     leaf: str | None = None
 
 

@@ -48,6 +48,8 @@ Short = Annotated[str, Field(min_length=1, max_length=200)]
 Long = Annotated[str, Field(min_length=1, max_length=2000)]
 KeyText = Annotated[str, Field(pattern=r"^(ed25519|x25519):[A-Za-z0-9+/]{43}=$")]
 VKey = Annotated[str, Field(min_length=10, max_length=400)]
+WideVKey = Annotated[str, Field(min_length=10, max_length=2400)]  # of a suite whose keys are long
+MAX_SECOND_KEYS = 256  # two suites over sixty-four shards, and as many again
 
 
 class BadMessage(Invalid):

@@ -21,7 +21,7 @@ from exchange.agreements.facts import apply_question, current_dataset
 from exchange.agreements.model import AgreementState, Turn
 from exchange.agreements.signing import advance, open_offer, take_answer
 from exchange.agreements.tables import ApplicationRow
-from exchange.evidence import check_speaker, conceal
+from exchange.evidence import check_speaker, conceal, log_statement
 from exchange.identity import Caller
 from exchange.members.store import add_revocation
 from exchange.parts import Parts
@@ -116,7 +116,7 @@ def _open(signed: Signed[Application], unit: Unit, question: Question, decision:
         "pur": conceal(session, question.purpose.encode(), salt=new_salt(), now=unit.now),
         "dig": signed.digest,
     }
-    unit.append(Entry(EntryKind.APPLICATION_OPEN, unit.now, fields))
+    log_statement(unit, signed.digest, Entry(EntryKind.APPLICATION_OPEN, unit.now, fields))
     store.add_application(
         session,
         ApplicationRow(

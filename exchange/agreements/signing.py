@@ -24,6 +24,7 @@ from exchange.agreements.facts import current_dataset
 from exchange.agreements.model import AgreementState, OfferUnanswered, Turn
 from exchange.agreements.offers import make_offer
 from exchange.agreements.tables import AgreementRow, ApplicationRow
+from exchange.evidence import log_statement
 from exchange.incidents.denials import Denial, record_answer_denial
 from exchange.mailbox.mailbox import NodeSilent
 from exchange.members.store import find_member
@@ -142,6 +143,12 @@ def _conclude(unit: Unit, row: ApplicationRow, consumer: Envelope) -> None:
     keys = tuple(find_member(unit.session, name).node_key or "" for name in (row.provider, row.consumer))
     provider = parse_envelope((row.provider_envelope or "").encode())
     pair = (PublicKey.from_text(keys[0]), PublicKey.from_text(keys[1]))
+    # Whoever replaced its key since it signed is asked again: the terms are logged above that key's end.
+    if not _signed_by(provider, pair[0]):
+        row.provider_envelope, row.turn = None, Turn.PROVIDER.value
+        return
+    if not _signed_by(consumer, pair[1]):
+        return
     both = model.join_signatures(provider, consumer, keys=pair).encode().decode()
     payload = row.payload.encode()
     digest = sha256_hex(payload)
@@ -152,7 +159,7 @@ def _conclude(unit: Unit, row: ApplicationRow, consumer: Envelope) -> None:
         "dig": digest,
         "app": row.application,
     }
-    index = unit.append(Entry(EntryKind.AGREEMENT, unit.now, fields))
+    index = log_statement(unit, digest, Entry(EntryKind.AGREEMENT, unit.now, fields))
     row.turn = Turn.AGREED.value
     row.agreement_envelope = both
     store.add_agreement(
@@ -173,3 +180,7 @@ def _conclude(unit: Unit, row: ApplicationRow, consumer: Envelope) -> None:
             expires_at=epoch_ms(Agreement.parse(payload).expires_at),
         ),
     )
+
+
+def _signed_by(envelope: Envelope, key: PublicKey) -> bool:
+    return any(name == key.key_id for name, _ in envelope.signatures)

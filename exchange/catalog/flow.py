@@ -23,7 +23,7 @@ from contracts.messages import (
 from contracts.schema import Contract, parse_contract
 from exchange.catalog import model, store
 from exchange.catalog.tables import AdoptionRow, DatasetRow, RecordRow, ReleaseRow
-from exchange.evidence import check_speaker, conceal
+from exchange.evidence import check_speaker, conceal, log_statement
 from exchange.identity import Caller
 from exchange.members.store import list_members
 from exchange.parts import Parts
@@ -150,7 +150,7 @@ def _declare(unit: Unit, signed: Signed[DatasetRecord]) -> CatalogEntry:
         "dig": signed.digest,
         "n": record.number,
     }
-    index = unit.append(Entry(EntryKind.DATASET_PUBLISH, unit.now, fields))
+    index = log_statement(unit, signed.digest, Entry(EntryKind.DATASET_PUBLISH, unit.now, fields))
     kept = RecordRow(
         dataset=record.dataset, number=record.number, digest=signed.digest, envelope=signed.text, entry=index
     )
@@ -195,7 +195,7 @@ def _publish(unit: Unit, signed: Signed[Manifest]) -> ReleaseEntry:
         "man": signed.digest,
         "prev": manifest.previous,
     }
-    index = unit.append(Entry(EntryKind.RELEASE_PUBLISH, unit.now, fields))
+    index = log_statement(unit, signed.digest, Entry(EntryKind.RELEASE_PUBLISH, unit.now, fields))
     row = ReleaseRow(
         dataset=manifest.dataset,
         number=manifest.number,

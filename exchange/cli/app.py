@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from exchange.cli import audit, contract, demo, doctor, exchange, node, sharing
+from exchange.cli import (
+    audit,
+    completeness,
+    contract,
+    demo,
+    doctor,
+    exchange,
+    keys,
+    node,
+    retention,
+    sharing,
+    trust,
+)
 from exchange.cli.output import out
 
 app = typer.Typer(
@@ -15,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+exchange.app.command()(retention.erase)
 app.add_typer(exchange.app, name="exchange", help="交换中心运维 / the exchange's operator")
 app.add_typer(node.app, name="node", help="省级节点 / a province's node")
 app.add_typer(contract.app, name="contract", help="数据契约 / schema contracts")
@@ -22,13 +35,19 @@ app.add_typer(sharing.dataset_app, name="dataset", help="数据集登记 / decla
 app.add_typer(sharing.catalog_app, name="catalog", help="目录检索 / find data")
 app.add_typer(sharing.agreement_app, name="agreement", help="共享协议 / agreements")
 app.add_typer(sharing.quarantine_app, name="quarantine", help="隔离区 / rejected rows")
+app.add_typer(trust.app, name="trust", help="各省共签的信任根 / the trust root that the provinces sign")
 app.add_typer(audit.app, name="audit", help="审计日志 / the audit trail")
 app.add_typer(audit.events_app, name="events", help="安全事件 / security events")
+node.app.command("rotate-key")(keys.rotate_node_key)
+node.app.command("revoke-key")(keys.revoke_node_key)
+exchange.app.command("rotate-key")(keys.rotate_exchange_key)
+exchange.app.command("revoke-key")(keys.revoke_member_key)
 app.command("demo")(demo.demo)
 app.command("publish")(sharing.publish)
 app.command("apply")(sharing.apply)
 app.command("subscribe")(sharing.subscribe)
 app.command("pull")(sharing.pull)
+app.command("abort")(completeness.abort)
 app.command("verify")(audit.verify)
 app.command("doctor")(doctor.doctor)
 

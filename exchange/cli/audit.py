@@ -2,12 +2,16 @@
 
 from contextlib import nullcontext
 from dataclasses import fields
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contracts.clock import SystemClock, beijing, parse_rfc3339, rfc3339
+from exchange.cli import auditor
+from exchange.cli.completeness import heads, is_silence_file, reconcile, silence, verify_silence_file
+from exchange.cli.network import is_fork_file, mirror, peers, verify_fork_file
 from exchange.cli.output import (
     EXCHANGE_HOME,
     NODE_HOME,
@@ -24,11 +28,19 @@ from exchange.cli.output import (
 from nodes.control import ControlClient
 
 if TYPE_CHECKING:
-    from audit.trust import TrustRoot
+    from audit.trust_file import TrustFile
     from audit.verify import Verdict
 
 app = typer.Typer(no_args_is_help=True)
 events_app = typer.Typer(no_args_is_help=True)
+app.command()(auditor.search)
+app.command()(auditor.report)
+app.command()(auditor.excerpt)
+app.command()(heads)
+app.command()(silence)
+app.command()(reconcile)
+app.command()(mirror)
+app.command()(peers)
 
 
 def verify(
@@ -38,18 +50,33 @@ def verify(
         typer.Option("--file", "--data", exists=True, dir_okay=False, help="收到的数据 / the data"),
     ] = None,
     trust: Annotated[Path | None, typer.Option("--trust", help="信任根 / trust.json", dir_okay=False)] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", dir_okay=False, help="写出摘录的数据 / write what a .hwpart holds")
+    ] = None,
     home: NodeHome = NODE_HOME,
     as_json: JsonFlag = False,
 ) -> None:
-    """离线验证一次传输:0 有效,1 无效,2 无法判定 / prove one transfer offline."""
-    from audit.trust import TrustRoot  # noqa: PLC0415
+    """离线验证证明、摘录、报告:0 有效,1 无效,2 无法判定 / judge a proof, an excerpt or a report offline."""
+    raw = auditor.read_file(proof)
+    if auditor.is_excerpt(raw):
+        auditor.verify_excerpt_file(proof, to, trust or home / "trust.json", as_json=as_json)
+        return
+    if auditor.is_report(raw):
+        auditor.verify_report_file(raw, trust or home / "trust.json", as_json=as_json)
+        return
+    if is_fork_file(raw):
+        verify_fork_file(raw, trust or home / "trust.json", as_json=as_json)
+    if is_silence_file(raw):
+        verify_silence_file(raw, trust or home / "trust.json", as_json=as_json)
+        return
+    from audit.trust_file import TrustFile  # noqa: PLC0415
     from audit.verify import verify_transfer  # noqa: PLC0415
 
-    root = TrustRoot.load(trust or home / "trust.json")
+    trusted = TrustFile.load(trust or home / "trust.json")
     now = SystemClock().now()
     with file.open("rb") if file else nullcontext() as data:
-        verdict = verify_transfer(proof.read_bytes(), data, root, now=now)
-    view = _shown(verdict, root)
+        verdict = verify_transfer(raw, data, trusted, now=now)
+    view = _shown(verdict, trusted)
     if as_json:
         print_json({"valid": True, **view})
         return
@@ -57,13 +84,15 @@ def verify(
     show(view, as_json=False, title="传输证明 transfer proof")
 
 
-def _shown(verdict: "Verdict", root: "TrustRoot") -> dict[str, Any]:
-    known = {one.participant: one.name.model_dump() for one in root.participants}
-    cosigners = [name.rsplit("/", 1)[-1] for name in verdict.witnesses]
+def _shown(verdict: "Verdict", trust: "TrustFile") -> dict[str, Any]:
+    parties = trust.root.participants
+    known = {one.participant: one.name.model_dump() for one in parties}
+    witnesses = {key.verifier_key.name: known[one.participant] for one in parties for key in one.witness_keys}
     names = {
         "provider": verdict.provider.name.model_dump(),
         "consumer": verdict.consumer.name.model_dump(),
-        "witnesses": [known.get(name, name) for name in cosigners],
+        "witnesses": [witnesses[name] for name in verdict.witnesses],
+        "root_signers": [known[name] for name in verdict.root_signers],
         "not_proven": [text.model_dump() for text in verdict.not_proven],
     }
     times = {
@@ -81,7 +110,10 @@ def _shown(verdict: "Verdict", root: "TrustRoot") -> dict[str, Any]:
 def fsck(
     home: ExchangeHome = EXCHANGE_HOME,
     against: Annotated[
-        Path | None, typer.Option(help="另一份检查点 / another checkpoint that must agree", dir_okay=False)
+        Path | None,
+        typer.Option(
+            exists=True, help="另存的检查点文件或镜像目录 / a kept checkpoint or mirror that must agree"
+        ),
     ] = None,
     trust: Annotated[Path | None, typer.Option(help="信任根 / trust.json", dir_okay=False)] = None,
     as_json: JsonFlag = False,
@@ -90,32 +122,66 @@ def fsck(
     from exchange.log.offline import fsck_folder  # noqa: PLC0415
 
     with progress_bar("fsck", as_json=as_json) as advance:
-        walked = fsck_folder(
-            home, against=against.read_bytes() if against else None, trust=trust, progress=advance
-        )
+        walked = fsck_folder(home, against=against, trust=trust, progress=advance)
     show(walked.facts, as_json=as_json, title="日志复核 fsck")
     if not walked.ok:
         raise typer.Exit(1)
 
 
+class ExportFormat(StrEnum):
+    """What an export writes."""
+
+    TILES = "tiles"
+    DSSE = "dsse"
+    COSE = "cose"
+
+
 @app.command()
 def export(
     to: Annotated[Path, typer.Option("--to", file_okay=False, help="导出目录 / the folder to write")],
+    what: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="日志、DSSE 声明或 COSE 收据 / the log, its statements, or receipts"),
+    ] = ExportFormat.TILES,
+    shard: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="分片序号;tiles 缺省为最新,其余为全部 / default: newest for tiles, else all"
+        ),
+    ] = None,
     home: ExchangeHome = EXCHANGE_HOME,
     as_json: JsonFlag = False,
 ) -> None:
-    """导出为静态 tlog-tiles 目录 / write the log as a static tlog-tiles tree."""
-    from exchange.log.offline import export_folder  # noqa: PLC0415
+    """导出日志或证据供他人工具验证 / write the log, or what stands behind it, for other people's tools."""
+    show(_exported(what, home, to, shard), as_json=as_json, title="已导出 exported")
 
-    show(export_folder(home, to), as_json=as_json, title="已导出 exported")
+
+def _exported(what: ExportFormat, home: Path, to: Path, shard: int | None) -> dict[str, Any]:
+    match what:
+        case ExportFormat.TILES:
+            from exchange.log.offline import export_folder  # noqa: PLC0415
+
+            return export_folder(home, to, shard)
+        case ExportFormat.DSSE:
+            from exchange.reports.dsse_export import export_statements  # noqa: PLC0415
+
+            return export_statements(home, to, shard)
+        case ExportFormat.COSE:
+            from exchange.reports.cose_export import export_receipts  # noqa: PLC0415
+
+            return export_receipts(home, to, shard, now=SystemClock().now())
 
 
 @events_app.command("list")
 def events_list(home: NodeHome = NODE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
-    """列出联盟安全事件 / list the alliance's security events."""
+    """列出联盟安全事件与本机发现 / list the alliance's security events and this node's own findings."""
     answer = ControlClient(home, person).get("/local/events")
-    rows = [{**event, "time": beijing(parse_rfc3339(event["at"]))} for event in answer["events"]]
+    found = [{"source": "exchange", **event} for event in answer["events"]]
+    found += [{"source": "local", "subject": None, **alarm} for alarm in answer["alarms"]]
+    rows = [{**event, "time": beijing(parse_rfc3339(event["at"]))} for event in found]
+    rows.sort(key=lambda row: str(row["time"]))
     columns = {
+        "source": "来源 source",
         "number": "序号 no.",
         "time": "时间 UTC+8",
         "severity": "级别 severity",

@@ -74,7 +74,9 @@ def _exchange(status: dict[str, Any]) -> Iterator[Finding]:
     log = status["log"]
     yield Finding("日志可写 log open", not log["sealed"], f"{log['size']} entries")
     since = log["unwitnessed_since"]
-    lacking = "" if since is None else f", lacking since {since}"
+    lacking = (
+        "" if since is None else f", lacking since {since}, business stops at {log['business_stops_at']}"
+    )
     yield Finding(
         "法定副署 quorum", since is None, f"{log['cosignatures']} of {log['quorum']} needed{lacking}"
     )

@@ -183,6 +183,19 @@ def status(home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: J
 
 
 @app.command()
+def shard(
+    name: Annotated[str | None, typer.Option(help="新分片名称,缺省为半年度 / default: the half-year")] = None,
+    home: ExchangeHome = EXCHANGE_HOME,
+    person: Person = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """关闭当前日志分片,足额副署后开启新分片 / close the log's shard; the next opens under a quorum."""
+    answer = _control(home, person, Role.ADMINISTRATOR).post("/operator/shards", {"name": name})
+    answer = {key: answer[key] for key in ("number", "origin", "size")}
+    show(answer, as_json=as_json, title="分片已关闭 shard closed")
+
+
+@app.command()
 def backup(
     to: Annotated[Path, typer.Option("--to", help="备份文件 / the backup file", dir_okay=False)],
     home: ExchangeHome = EXCHANGE_HOME,

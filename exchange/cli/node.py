@@ -51,11 +51,15 @@ def join(
 def serve(
     home: NodeHome = NODE_HOME,
     listen: Annotated[str, typer.Option(help="监听地址 / host:port")] = "127.0.0.1:0",
+    gossip_seconds: Annotated[
+        float,
+        typer.Option(min=1, max=3600, help="向其他见证方询问的间隔秒数 / seconds between gossip rounds"),
+    ] = 300,
 ) -> None:
-    """运行节点:服务、见证、收发回执 / run the node: serve, witness, deliver receipts."""
+    """运行节点:服务、见证、镜像、收发回执 / run the node: serve, witness, mirror, deliver receipts."""
     from nodes.serve import run  # noqa: PLC0415
 
-    run(home, listen)
+    run(home, listen, gossip_seconds=gossip_seconds)
 
 
 @app.command()

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from audit.durable import write_private
 from contracts.errors import Unavailable
 from exchange.demo.cast import CAST, QUORUM, WITH_INBOUND_ADDRESS, Player
 from exchange.demo.processes import Child, command, run
 from nodes.control import ControlClient
-from nodes.home import write_private
 
 ORIGIN = "audit.headwaters.example/demo"
+GOSSIP_SECONDS = "10"
 _FINGERPRINT = re.compile(r"fingerprint: ([0-9a-f]{4}(?: [0-9a-f]{4})+)")
 
 
@@ -52,7 +53,10 @@ class Alliance:
         self.nodes = {
             player.slug: Child(
                 player.slug,
-                ["node", "serve", "--home", self.node_home(player.slug), "--listen", f"127.0.0.1:{port}"],
+                [
+                    *("node", "serve", "--home", self.node_home(player.slug)),
+                    *("--listen", f"127.0.0.1:{port}", "--gossip-seconds", GOSSIP_SECONDS),
+                ],
                 home / "logs" / f"{player.slug}.log",
             )
             for player, port in ((p, self.ports[p.slug]) for p in cast)

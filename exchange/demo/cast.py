@@ -12,20 +12,19 @@ class Player:
     slug: str
     profile: Profile
     is_witness: bool = True
+    called: str = ""  # a short name for the terminal's lines
 
 
 def _province(slug: str, code: str, zh: str, en: str) -> Player:
     name = Text(zh=zh, en=en)
-    return Player(
-        slug,
-        Profile(
-            name=name,
-            admin_code=code,
-            admin_code_edition="GB/T 2260 (2023)",
-            level=Level.PROVINCE,
-            sector="government",
-        ),
+    profile = Profile(
+        name=name,
+        admin_code=code,
+        admin_code_edition="GB/T 2260 (2023)",
+        level=Level.PROVINCE,
+        sector="government",
     )
+    return Player(slug, profile, called=zh[:2])
 
 
 PROVINCES = (
@@ -45,6 +44,7 @@ CENTRE = Player(
         level=Level.NATIONAL,
         sector="government",
     ),
+    called="信息中心",
 )
 BANK = Player(
     "bank",
@@ -56,8 +56,10 @@ BANK = Player(
         sector="finance",
     ),
     is_witness=False,
+    called="银行",
 )
 CAST = (*PROVINCES, CENTRE, BANK)
+CALLED = {player.slug: player.called for player in CAST}
 # Direct delivery for two, the mailbox and a sealed relay for everybody else.
 WITH_INBOUND_ADDRESS = frozenset({"chongqing", "sichuan"})
 QUORUM = 5

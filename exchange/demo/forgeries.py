@@ -1,9 +1,10 @@
-"""Three things a dishonest hand could try, done to copies, so that the demonstration can show them caught."""
+"""What a dishonest hand could try, done to copies, so that the story can show it caught and convicted."""
 
 import shutil
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint
+from audit.equivocation import prove_fork
 from audit.keys import load_key
 from audit.merkle import leaf_hash, tree_root
 from audit.note import NoteSigner, format_note, parse_note
@@ -42,6 +43,14 @@ def fork(exported: Path, log_key: Path, to: Path) -> Path:
     forged = Checkpoint(claim.origin, claim.size, tree_root([leaf_hash(entry) for entry in entries]))
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_bytes(format_note(str(forged), [NoteSigner(claim.origin, load_key(log_key)).sign(str(forged))]))
+    return to
+
+
+def convict(exported: Path, forged: Path, log_key: Path, to: Path) -> Path:
+    """Make the evidence file out of the published checkpoint and another one that the log's key signed."""
+    key = NoteSigner(_checkpoint(exported).origin, load_key(log_key)).verifier_key
+    published = (exported / "checkpoint").read_bytes()
+    to.write_bytes(prove_fork(published, forged.read_bytes(), key).encode())
     return to
 
 

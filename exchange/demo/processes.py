@@ -4,8 +4,11 @@ A child speaks one JSON line on standard output when it serves; its log goes to 
 """
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from contracts.errors import Unavailable
@@ -30,6 +33,12 @@ def command(*words: str | Path) -> list[str]:
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a ``headwaters`` command to its end and keep what it printed."""
     return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=300)
+
+
+def run_together(*commands: Sequence[str | Path]) -> list[subprocess.CompletedProcess[str]]:
+    """Run commands side by side, one for each processor; give what each printed, in order."""
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda words: run(*words), commands))
 
 
 class Child:

@@ -11,7 +11,7 @@ from contracts.clock import rfc3339
 from contracts.errors import Refused
 from contracts.messages import Sharing
 from exchange.demo.alliance import Alliance, StepFailed
-from exchange.demo.cast import BANK, CENTRE, PROVINCES
+from exchange.demo.cast import BANK, CALLED, CENTRE, PROVINCES
 from exchange.demo.inputs import Plan, PlannedDataset
 from exchange.demo.stage import Stage, wait_for
 from exchange.demo.summary import Summary
@@ -56,7 +56,7 @@ def _publish_all(stage: Stage, alliance: Alliance, plan: Plan, provider: str) ->
         for file in dataset.files:
             result = publish_file(alliance, provider, dataset.dataset, file)
             stage.line(
-                f"{provider} {dataset.dataset} 第 {result['release']} 批:"
+                f"{CALLED[provider]} {dataset.dataset} 第 {result['release']} 批:"
                 f"发布 {result['published']:,} 行,隔离 {result['quarantined']:,} 行",
                 f"{file.name}, {dataset.place}",
             )
@@ -84,7 +84,7 @@ def agree_and_pull(stage: Stage, alliance: Alliance, plan: Plan) -> list[Pulled]
     stage.line(f"信息中心在目录中找到 {len(found['datasets'])} 个数据集", "the centre searches the catalogue")
     wanted = list(_open_pairs(plan))
     with ThreadPoolExecutor(max_workers=CONSUMERS_AT_ONCE) as pool:
-        pulled = list(pool.map(lambda pair: _take(stage, alliance, *pair), wanted))
+        pulled = list(pool.map(lambda pair: take(stage, alliance, *pair), wanted))
     conditional = plan.first(Sharing.CONDITIONAL)
     consumer = next(p.slug for p in PROVINCES if p.slug != conditional.provider)
     pulled.append(_take_with_approval(stage, alliance, consumer, conditional, PURPOSE))
@@ -119,7 +119,8 @@ def apply_for(alliance: Alliance, consumer: str, dataset: str, purpose: str) -> 
     return answer
 
 
-def _take(stage: Stage, alliance: Alliance, consumer: str, dataset: PlannedDataset) -> Pulled:
+def take(stage: Stage, alliance: Alliance, consumer: str, dataset: PlannedDataset) -> Pulled:
+    """Let a consumer apply for an open dataset, subscribe and receive it."""
     application = apply_for(alliance, consumer, dataset.dataset, PURPOSE)
     return _receive(stage, alliance, consumer, dataset, application, approve=None)
 
@@ -133,7 +134,7 @@ def _take_with_approval(
         held = wait_for("the provider's held application", lambda: _held(alliance, dataset, application))
         alliance.node(dataset.provider).post(f"/local/applications/{held}/approve", {})
         stage.line(
-            f"{dataset.provider} 人工同意 {consumer} 使用 {dataset.dataset}",
+            f"{CALLED[dataset.provider]}人工同意{CALLED[consumer]}使用 {dataset.dataset}",
             "a person at the provider approves",
         )
 
@@ -165,10 +166,11 @@ def _receive(
         raise StepFailed(f"{consumer} received nothing of {dataset.dataset}")
     redacted = sorted({field for file in result["files"] for field in file["redacted"]})
     rows = sum(file["rows"] for file in result["files"])
-    hidden = f",不可见列 {', '.join(redacted)}" if redacted else ""
+    hidden = f",隐去 {len(redacted)} 列" if redacted else ""
+    hides = f"; hidden: {', '.join(redacted)}" if redacted else ""
     stage.line(
-        f"{consumer} 接收 {dataset.dataset}:{len(result['files'])} 批,{rows:,} 行{hidden}",
-        "granted, logged, delivered, both receipts signed",
+        f"{CALLED[consumer]}接收 {dataset.dataset}:{len(result['files'])} 批,{rows:,} 行{hidden}",
+        f"granted, logged, delivered, both receipts signed{hides}",
     )
     return Pulled(consumer, dataset, result["files"])
 
@@ -215,9 +217,11 @@ def _be_refused(stage: Stage, alliance: Alliance, plan: Plan) -> None:
         reasons = refusal.facts.get("reasons", [])
         if not reasons:
             raise StepFailed("the refusal of a not-shared dataset names no reason") from refusal
-        first = reasons[0] if isinstance(reasons, list) else str(reasons)
+        zh, _, en = str(reasons[0] if isinstance(reasons, list) else reasons).partition(" / ")
         stage.line(
-            f"{consumer} 申请 {closed.dataset} 被拒绝:{first}", "refused with reasons, logged first", mark="✗"
+            f"{CALLED[consumer]}申请 {closed.dataset} 被拒绝:{zh}",
+            f"refused with reasons, logged first: {en}",
+            mark="✗",
         )
         return
     raise StepFailed(f"{closed.dataset} is not shared, and yet the application went through")

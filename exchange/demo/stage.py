@@ -13,6 +13,7 @@ from exchange.demo.alliance import StepFailed
 T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
+_COLOURS = {"✓": "green", "✗": "red", "!": "yellow"}
 
 
 class Stage:
@@ -37,7 +38,8 @@ class Stage:
 
     def line(self, zh: str, en: str = "", *, mark: str = "✓") -> None:
         """Tell one thing that happened."""
-        self.console.print(f"   [green]{mark}[/green] {escape(zh)}  [dim]{escape(en)}[/dim]")
+        colour = _COLOURS.get(mark, "dim")
+        self.console.print(f"   [{colour}]{mark}[/{colour}] {escape(zh)}  [dim]{escape(en)}[/dim]")
 
 
 def wait_for(what: str, probe: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:

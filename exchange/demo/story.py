@@ -13,7 +13,7 @@ from rich.console import Console
 
 from contracts.errors import HeadwatersError, Usage
 from exchange.cli.output import err, fail, out, print_json
-from exchange.demo import scenes_evidence, scenes_sharing, scenes_trust
+from exchange.demo import scenes_audit, scenes_evidence, scenes_keys, scenes_sharing, scenes_trust
 from exchange.demo.alliance import Alliance, in_parallel
 from exchange.demo.cast import CAST, QUORUM
 from exchange.demo.inputs import Plan, plan_inputs
@@ -49,12 +49,18 @@ def _tell(stage: Stage, alliance: Alliance, summary: Summary, data: Path | None)
     summary.skipped = [{"file": name, "reason": reason} for name, reason in plan.skipped]
     _announce(stage, plan, data)
     _join(stage, alliance)
+    scenes_keys.sign_trust_root(stage, alliance)
     scenes_sharing.publish(stage, alliance, plan, summary)
     transfers = scenes_sharing.agree_and_pull(stage, alliance, plan)
-    proof = scenes_evidence.await_proofs(stage, alliance, transfers)
+    deliveries = scenes_keys.rotate_between_deliveries(stage, alliance, transfers, summary)
+    transfers.append(deliveries.after)
+    scenes_evidence.await_proofs(stage, alliance, transfers)
+    scenes_keys.see_it_adopted(stage, alliance, summary)
+    scenes_audit.close_the_day(stage, alliance)
     scenes_trust.lose_and_regain_quorum(stage, alliance, plan, summary)
     scenes_trust.probe(stage, alliance, plan, summary)
-    scenes_evidence.prove(stage, alliance, proof, summary)
+    report = scenes_audit.audit_the_day(stage, alliance, transfers, deliveries, summary)
+    scenes_evidence.prove(stage, alliance, deliveries, report, summary)
     _conclude(stage, alliance, summary)
 
 

@@ -6,6 +6,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_SHARING = {
+    "unconditional": "无条件 open",
+    "conditional": "有条件 conditional",
+    "not-shared": "不予共享 closed",
+}
+
 
 @dataclass(slots=True)
 class Summary:
@@ -64,28 +70,20 @@ class Summary:
         """Show the tables a person would look at."""
         members = Table(title="参与方 participants", title_justify="left")
         for heading in ("编号 id", "名称 name", "见证 witness", "打开 open"):
-            members.add_column(heading, overflow="fold")
+            members.add_column(heading, overflow="fold", no_wrap=heading.startswith(("编号", "打开")))
         for row in self.participants:
             members.add_row(row["id"], row["name"], "✓" if row["witness"] else "–", row["address"])
         console.print(members)
         data = Table(title="数据集 datasets", title_justify="left")
-        for heading in (
-            "数据集 dataset",
-            "真实地点 true place",
-            "共享 sharing",
-            "发布行 rows",
-            "隔离 quarantined",
-            "合成 synthetic",
-        ):
-            data.add_column(heading, overflow="fold")
+        for heading in ("数据集 dataset", "真实地点 true place", "共享 sharing", "发布行 rows", "隔离 bad"):
+            data.add_column(heading, overflow="fold", no_wrap=heading.startswith("数据集"))
         for source in _by_dataset(self.sources):
             data.add_row(
                 source["dataset"],
-                source["place"],
-                source["sharing"],
+                "合成数据 synthetic" if source["synthetic"] else source["place"],
+                _SHARING[source["sharing"]],
                 f"{source['rows_published']:,}",
                 f"{source['rows_quarantined']:,}",
-                "是 yes" if source["synthetic"] else "否 no",
             )
         console.print(data)
         moved, log = self.status["transfers"], self.status["log"]

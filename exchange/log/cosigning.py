@@ -6,6 +6,7 @@ witness saw another history: that is an alarm for the whole alliance, never a re
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,10 +38,11 @@ class _Collection:
     asked_at: dict[str, datetime] = field(default_factory=dict)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def whole(self) -> bytes:
-        """Give the note under the log's signature and all cosignatures."""
+    def whole(self, second_lines: Sequence[str]) -> bytes:
+        """Give the note under the log's signature, its second lines and all cosignatures."""
         signed = parse_note(self.note)
-        return format_note(signed.text, [*(s.line for s in signed.signatures), *self.lines.values()])
+        own = [signature.line for signature in signed.signatures]
+        return format_note(signed.text, [*own, *second_lines, *self.lines.values()])
 
 
 class Cosigning:
@@ -48,7 +50,7 @@ class Cosigning:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sizes: dict[str, int] = {}  # the size that each witness cosigned last
+        self._sizes: dict[tuple[str, str], int] = {}  # what each witness cosigned last, by shard and name
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._accused: set[str] = set()
         self._accused_at: dict[str, datetime] = {}
@@ -73,7 +75,7 @@ class Cosigning:
         """
         parts, now = self._parts, self._parts.clock.now()
         collection = await self._current()
-        parts.log_state.observe(collection.checkpoint.size, now)
+        parts.log_state.observe(await asyncio.to_thread(parts.log.unwitnessed_since))
         witnesses = parts.roll.witnesses()
         if len(witnesses) >= parts.settings.quorum:
             tasks = [
@@ -136,12 +138,12 @@ class Cosigning:
             log.warning("witness_failed", participant=witness.participant, code=error.code)
 
     async def _cosignature(self, witness: MemberRecord, collection: _Collection) -> str | None:
-        name, size = witness.participant, collection.checkpoint.size
+        name, size, origin = witness.participant, collection.checkpoint.size, collection.checkpoint.origin
         for _ in range(2):
-            old = self._sizes.get(name, 0)
+            old = self._sizes.get((origin, name), 0)
             if old > size:
                 return None  # it is past this checkpoint already; the next round brings the newer one
-            path = await asyncio.to_thread(self._parts.log.consistency_path, old, size) if old else []
+            path = await asyncio.to_thread(self._path, origin, old, size) if old else []
             async with self._parts.mailbox.client(
                 name, timeout_seconds=self._parts.settings.witness_timeout_seconds
             ) as client:
@@ -153,10 +155,10 @@ class Cosigning:
             match answer.status_code:
                 case 200:
                     line = self._verified(witness, collection, answer.content)
-                    self._sizes[name] = size
+                    self._sizes[origin, name] = size
                     return line
                 case 409 if _named_size(answer.headers.get("content-type", "")):
-                    if not await self._learn(name, answer.content):
+                    if not await self._learn(name, origin, answer.content):
                         return None
                 case 409 | 422:
                     await self._accuse(name, collection)
@@ -165,6 +167,10 @@ class Cosigning:
                     log.warning("witness_refused", participant=name, status=status)
                     return None
         return None
+
+    def _path(self, origin: str, old: int, new: int) -> list[bytes]:
+        # Of the collection's own shard: the next one may have been opened while the witness was thinking.
+        return self._parts.log.named(origin).consistency_path(old, new)
 
     def _verified(self, witness: MemberRecord, collection: _Collection, body: bytes) -> str | None:
         key = VerifierKey.parse(witness.witness_vkey or "")
@@ -178,11 +184,11 @@ class Cosigning:
         log.warning("witness_answer_without_cosignature", participant=witness.participant)
         return None
 
-    async def _learn(self, name: str, body: bytes) -> bool:
+    async def _learn(self, name: str, origin: str, body: bytes) -> bool:
         """Take the size that a witness names; say whether to ask again from there."""
         text = body.strip()
         last = int(text) if text.isdigit() and len(text) < 19 else -1
-        size = await asyncio.to_thread(self._parts.log.size)
+        size = await asyncio.to_thread(lambda: self._parts.log.named(origin).size())
         if last < 0 or last > size:
             await self._alarm(
                 name,
@@ -193,19 +199,23 @@ class Cosigning:
                 {"size": size, "seen": str(last)},
             )
             return False
-        again = self._sizes.get(name, 0) != last
-        self._sizes[name] = last
+        again = self._sizes.get((origin, name), 0) != last
+        self._sizes[origin, name] = last
         return again
 
     async def _take(self, witness: MemberRecord, collection: _Collection, line: str) -> None:
         async with self._publishing:
             collection.lines[witness.participant] = line
-            parts, size = self._parts, collection.checkpoint.size
-            if len(collection.lines) < parts.settings.quorum or size < parts.log_state.witnessed_size:
+            parts, size, origin = self._parts, collection.checkpoint.size, collection.checkpoint.origin
+            is_past = origin == parts.log.origin and size < parts.log_state.witnessed_size
+            if len(collection.lines) < parts.settings.quorum or is_past:
                 return
-            await asyncio.to_thread(parts.log.publish_cosigned, collection.whole())
-            parts.log_state.published(size, len(collection.lines), parts.clock.now())
-            parts.telemetry.witnessed_size.set(size)
+            text = parse_note(collection.note).text
+            second = await asyncio.to_thread(parts.second_lines.sign, origin, text, parts.clock.now())
+            await asyncio.to_thread(parts.log.publish_cosigned, collection.whole(second))
+            if origin == parts.log.origin:
+                parts.log_state.published(size, len(collection.lines), parts.clock.now())
+                parts.telemetry.witnessed_size.set(size)
         collection.enough.set()
 
     async def _accuse(self, name: str, collection: _Collection) -> None:
@@ -223,16 +233,15 @@ class Cosigning:
         now, before = self._parts.clock.now(), self._accused_at.get(name)
         if before is not None and now - before < ACCUSED_AGAIN_AFTER:
             return
+        await self._parts.raise_alarm(Alarm(event_class, Severity.CRITICAL, name, title, facts))
         self._accused.add(name)
         self._accused_at[name] = now
-        await self._parts.raise_alarm(Alarm(event_class, Severity.CRITICAL, name, title, facts))
 
     async def _tell_transition(self) -> None:
         parts, state = self._parts, self._parts.log_state
         is_lost = self._is_lost()
         if is_lost == state.lost_quorum:
             return
-        state.lost_quorum = is_lost
         size = await asyncio.to_thread(parts.log.size)
         facts: dict[str, int | str] = {"size": size, "witnessed_size": state.witnessed_size}
         if is_lost:
@@ -241,6 +250,7 @@ class Cosigning:
         else:
             title = Text(zh="日志恢复副署法定数", en="The log has its quorum of witnesses again")
             await parts.raise_alarm(Alarm("log.quorum-regained", Severity.MEDIUM, None, title, facts))
+        state.lost_quorum = is_lost
 
     def _is_lost(self) -> bool:
         """Say whether a quorum that was there is gone; an alliance that never had one has lost nothing."""

@@ -2,18 +2,24 @@
 
 With n witnesses and a quorum of k, any n − k + 1 of them include one that cosigned the newest published
 checkpoint; when so many have answered a fresh challenge and none is ahead of this log or contradicts it, no
-published history can be forked by a restart or an old backup (docs/explanation/evidence.md).
+published history can be forked by a restart or an old backup (docs/explanation/evidence.md). Whoever says
+that it saw more shows what this log signed: one witness's word alone must not be able to stop everybody.
 """
 
 import asyncio
 import base64
+import hashlib
 import secrets
 
 import structlog
 
+from audit.checkpoint import Checkpoint
 from audit.dsse import parse_envelope
-from audit.entry import Entry, EntryKind
+from audit.entry import Entry, EntryKind, parse_entry
 from audit.keys import PublicKey
+from audit.log_reader import LogReader
+from audit.note import KeyType, VerifierKey, parse_note
+from audit.shards import ShardClosing
 from audit.unit import Unit
 from contracts.errors import HeadwatersError, Unauthenticated, Unavailable
 from contracts.messages import Challenge, ChallengeAnswer
@@ -22,6 +28,7 @@ from exchange.members.model import MemberRecord
 from exchange.parts import Parts
 
 CHALLENGE = "/witness/challenge"
+SHOWN = "/witness/{origin_hash}/checkpoint"
 ASK_AGAIN_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -43,18 +50,28 @@ class WrongChallengeAnswer(Unauthenticated):
     title_zh = "见证方答复与询问不符"
 
 
+class NothingShown(Unauthenticated):
+    """The witness says that it saw more, and shows nothing that this log signed."""
+
+    code = "nothing-shown"
+    title_zh = "见证方声称所见更多,但未出示本日志签署的检查点"
+    next_zh = "联系该见证方核对其节点;其答复暂不计入。"
+    next_en = "Ask that witness to check its node; its answer does not count."
+
+
 class Opening:
     """The start-up check of one log."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._heard: set[str] = set()
+        self._open = False
 
     async def run(self) -> None:
         """Ask until the log may open, or must stay sealed for good."""
-        while self._parts.log.sealed and self._parts.log_state.refusal is None:
+        while not self._open and self._parts.log_state.refusal is None:
             await self.round()
-            if self._parts.log.sealed:
+            if not self._open:
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def round(self) -> None:
@@ -75,7 +92,11 @@ class Opening:
         if state.answers_needed == 0 and state.refusal is None:
             parts.log.unseal()
             log.info("log_unsealed", witnesses=len(witnesses), heard=len(self._heard))
-            await parts.log.commit(self._activate_policy)
+            try:
+                await parts.log.commit(self._activate_policy)
+            except ShardClosing:
+                return  # the witnesses can cosign its end now; the next shard takes the policy
+            self._open = True
 
     def _activate_policy(self, unit: Unit) -> None:
         """Log the policy that decides from now on, where it is another than before."""
@@ -85,8 +106,13 @@ class Opening:
 
     async def _ask(self, witness: MemberRecord) -> None:
         try:
-            answer = await self._answer(witness)
-            await asyncio.to_thread(self._compare, answer)
+            for shard, origin in await asyncio.to_thread(self._histories):
+                answer = await self._answer(witness, origin)
+                try:
+                    await asyncio.to_thread(self._compare, answer, shard)
+                except LogBehindWitnesses:
+                    await self._check_shown(witness, answer)
+                    raise
         except HeadwatersError as error:
             log.warning("challenge_failed", participant=witness.participant, code=error.code)
             if isinstance(error, LogBehindWitnesses):
@@ -94,8 +120,18 @@ class Opening:
             return
         self._heard.add(witness.participant)
 
-    async def _answer(self, witness: MemberRecord) -> ChallengeAnswer:
-        challenge = Challenge(origin=self._parts.settings.origin, nonce=secrets.token_urlsafe(24))
+    def _histories(self) -> list[tuple[LogReader | None, str]]:
+        """Name the shards to ask about: the newest, and where it is closed the one that is to follow.
+
+        A copy from between the two moments must not open the next shard once more.
+        """
+        reader = self._parts.log
+        following = reader.following()
+        histories: list[tuple[LogReader | None, str]] = [(reader, reader.origin)]
+        return histories if following is None else [*histories, (None, following)]
+
+    async def _answer(self, witness: MemberRecord, origin: str) -> ChallengeAnswer:
+        challenge = Challenge(origin=origin, nonce=secrets.token_urlsafe(24))
         async with self._parts.mailbox.client(
             witness.participant, timeout_seconds=self._parts.settings.witness_timeout_seconds
         ) as client:
@@ -113,9 +149,34 @@ class Opening:
             raise WrongChallengeAnswer("origin, nonce or participant differ")
         return answer
 
-    def _compare(self, answer: ChallengeAnswer) -> None:
-        """Hold an answer against the local log; raise LogBehindWitnesses."""
-        size = self._parts.log.size()
+    async def _check_shown(self, witness: MemberRecord, answer: ChallengeAnswer) -> None:
+        """Have a witness show the note that it speaks of; raise NothingShown if this log never signed it."""
+        place = hashlib.sha256(answer.origin.encode()).hexdigest()
+        async with self._parts.mailbox.client(
+            witness.participant, timeout_seconds=self._parts.settings.witness_timeout_seconds
+        ) as client:
+            response = await client.get(SHOWN.format(origin_hash=place))
+        if response.status_code != 200:
+            raise NothingShown(f"{witness.participant} answered {response.status_code}")
+        note = parse_note(response.content)
+        claim = Checkpoint.parse(note.text)
+        said = (claim.origin, claim.size, base64.b64encode(claim.root).decode())
+        key = await asyncio.to_thread(self._log_key, answer.origin)
+        if said != (answer.origin, answer.size, answer.root) or not note.verified([key]):
+            raise NothingShown(f"{witness.participant} says what this log never signed")
+
+    def _log_key(self, origin: str) -> VerifierKey:
+        """Give the key of a shard, of one that is not open yet too: the last entry before it names that."""
+        log = self._parts.log
+        known = {shard.origin: VerifierKey.parse(shard.vkey) for shard in log.shards()}
+        if origin in known:
+            return known[origin]
+        closing = parse_entry(log.entry(log.size() - 1))
+        return VerifierKey(origin, KeyType.ED25519, PublicKey.from_text(str(closing.fields["key"])))
+
+    def _compare(self, answer: ChallengeAnswer, shard: LogReader | None) -> None:
+        """Hold an answer against a shard, or against one that is not open yet; raise LogBehindWitnesses."""
+        size = 0 if shard is None else shard.size()
         if answer.size > size:
             raise LogBehindWitnesses(
                 f"{answer.participant} cosigned {answer.size} entries, this log has {size}",
@@ -123,7 +184,9 @@ class Opening:
                 seen=answer.size,
                 size=size,
             )
-        if answer.size and base64.b64encode(self._parts.log.root(answer.size)).decode() != answer.root:
+        if shard is None or not answer.size:
+            return
+        if base64.b64encode(shard.root(answer.size)).decode() != answer.root:
             raise LogBehindWitnesses(
                 f"{answer.participant} cosigned another history of {answer.size} entries",
                 participant=answer.participant,

@@ -4,8 +4,9 @@ Written on the event loop by the start-up check and by cosigning; read by routes
 readiness.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from audit.shards import Shard
 from contracts.messages import LogStatus
 
 
@@ -23,12 +24,9 @@ class LogState:
         self.answers_needed = 0
         self.stopped_tasks: list[str] = []
 
-    def observe(self, size: int, now: datetime) -> None:
-        """Note how large the log is; what it holds beyond the witnessed size is unwitnessed from now on."""
-        if size <= self.witnessed_size:
-            self.unwitnessed_since = None
-        elif self.unwitnessed_since is None:
-            self.unwitnessed_since = now
+    def observe(self, unwitnessed_since: datetime | None) -> None:
+        """Note since when the log holds entries that no published checkpoint covers."""
+        self.unwitnessed_since = unwitnessed_since
 
     def published(self, size: int, cosignatures: int, now: datetime) -> None:
         """Note that a checkpoint of ``size`` went out with a quorum."""
@@ -38,19 +36,31 @@ class LogState:
         self.cosignatures = cosignatures
         self.published_at = now
 
+    def turn(self) -> None:
+        """Begin a new shard, of which nothing is published yet; the quorum is as it was."""
+        self.witnessed_size = 0
+        self.cosignatures = 0
+
     def refuse(self, reason: str) -> None:
         """Keep the log sealed for good, and say why."""
         self.refusal = self.refusal or reason
 
-    def report(self, *, origin: str, size: int, quorum: int, witnesses: int, sealed: bool) -> LogStatus:
-        """Write the standing for people and health checks."""
+    def report(
+        self, *, shard: Shard, size: int, quorum: int, witnesses: int, sealed: bool, grace: timedelta
+    ) -> LogStatus:
+        """Write the standing for people and health checks; ``grace`` is what the outage clock allows."""
+        since = self.unwitnessed_since
+        stops = None if since is None or self.published_at is None else since + grace
         return LogStatus(
-            origin=origin,
+            origin=shard.origin,
             size=size,
             witnessed_size=self.witnessed_size,
             cosignatures=self.cosignatures,
             quorum=quorum,
             witnesses=witnesses,
-            unwitnessed_since=self.unwitnessed_since,
+            unwitnessed_since=since,
+            business_stops_at=stops,
             sealed=sealed,
+            shard=shard.number,
+            closing=shard.size is not None,
         )

@@ -4,6 +4,7 @@ from sqlmodel import Session, col, select
 
 from audit.entry import EntryKind, parse_entry
 from audit.tables import LogEntry
+from exchange.log.tables import TwinRow
 
 
 def active_policy(session: Session) -> str | None:
@@ -16,3 +17,14 @@ def active_policy(session: Session) -> str | None:
     )
     leaf = session.exec(query).first()
     return None if leaf is None else str(parse_entry(leaf).fields["pol"])
+
+
+def find_twin(session: Session, shard: int) -> TwinRow | None:
+    """Give how far a shard's SM3 twin was anchored."""
+    return session.get(TwinRow, shard)
+
+
+def save_twin(session: Session, row: TwinRow) -> None:
+    """Insert or replace how far a shard's twin was anchored."""
+    session.merge(row)
+    session.flush()

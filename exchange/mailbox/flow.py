@@ -2,7 +2,7 @@
 
 A relayed request passes untouched: the consumer's own signature covers it, so the provider checks exactly
 what it would check on a direct call. Only deliveries are relayed, and only under an open grant between the
-two.
+two; and the questions by which nodes compare what they saw of the log, which need none.
 """
 
 import re
@@ -16,6 +16,7 @@ from nodes.addresses import mailbox_base
 MAX_HEADERS = 40
 MAX_HEADER_CHARS = 8192
 
+_GOSSIP = "/witness/gossip"
 _RELAYED = {
     "POST": re.compile(r"/deliveries", re.ASCII),
     "GET": re.compile(r"/deliveries/g-[a-z2-9]{12}/data", re.ASCII),
@@ -43,13 +44,11 @@ async def relay(parts: Parts, caller: Caller, provider: str, message: RelayReque
 
     Raises NotRelayed, NodeSilent, MailboxFull.
     """
-    check_relayed(provider, message)
+    path = check_relayed(provider, message)
     if not parts.roll.is_active(provider):
         raise NotRelayed(f"{provider} is not active", provider=provider)
-    with parts.database.read() as session:
-        grant = parts.hooks.relay_gate(session, caller.participant, provider, parts.clock.now())
-        if grant is None:
-            raise NotRelayed("there is no open grant between the two parties", provider=provider)
+    if path != _GOSSIP:
+        _check_grant(parts, caller.participant, provider)
     with parts.mailbox.relaying(caller.participant, provider):
         return await parts.mailbox.call(
             provider,
@@ -57,16 +56,30 @@ async def relay(parts: Parts, caller: Caller, provider: str, message: RelayReque
             target_uri=message.target_uri,
             headers=message.headers,
             body=message.body,
-            timeout_seconds=parts.settings.relay_timeout_seconds,
+            timeout_seconds=_patience_seconds(parts, path),
         )
 
 
-def check_relayed(provider: str, message: RelayRequest) -> None:
-    """Accept a delivery request for ``provider``, raise NotRelayed for anything else."""
+def check_relayed(provider: str, message: RelayRequest) -> str:
+    """Accept a delivery or gossip request for ``provider`` and give its path; raise NotRelayed for others."""
     base = mailbox_base(provider)
     path = message.target_uri.removeprefix(base)
-    if path == message.target_uri or not _RELAYED[message.method].fullmatch(path):
-        raise NotRelayed("only deliveries of this provider are relayed")
+    is_gossip = (message.method, path) == ("POST", _GOSSIP)
+    if path == message.target_uri or not (is_gossip or _RELAYED[message.method].fullmatch(path)):
+        raise NotRelayed("only deliveries and gossip of this provider are relayed")
     chars = sum(len(name) + len(value) for name, value in message.headers)
     if len(message.headers) > MAX_HEADERS or chars > MAX_HEADER_CHARS:
         raise NotRelayed("the request carries too many headers")
+    return path
+
+
+def _check_grant(parts: Parts, consumer: str, provider: str) -> None:
+    with parts.database.read() as session:
+        grant = parts.hooks.relay_gate(session, consumer, provider, parts.clock.now())
+    if grant is None:
+        raise NotRelayed("there is no open grant between the two parties", provider=provider)
+
+
+def _patience_seconds(parts: Parts, path: str) -> float:
+    settings = parts.settings
+    return settings.witness_timeout_seconds if path == _GOSSIP else settings.relay_timeout_seconds

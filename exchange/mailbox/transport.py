@@ -3,8 +3,6 @@
 Code that speaks to a node writes plain httpx; whether the node has an inbound port is not its business.
 """
 
-import base64
-import binascii
 from typing import Protocol
 
 import httpx
@@ -15,6 +13,7 @@ from contracts.clock import Clock
 from contracts.errors import Unavailable
 from contracts.identifiers import EXCHANGE_KEYID
 from contracts.messages import HOP_BY_HOP, MailboxAnswer
+from contracts.spelling import NotBase64, from_base64, to_base64
 from nodes.addresses import BadAddress, mailbox_base, mailbox_participant
 
 CALL_TIMEOUT_SECONDS = 10.0
@@ -63,7 +62,7 @@ class MailboxTransport(httpx.AsyncBaseTransport):
             method=request.method,
             target_uri=str(request.url),
             headers=[(k, v) for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP],
-            body=base64.b64encode(await request.aread()).decode(),
+            body=to_base64(await request.aread()),
             timeout_seconds=timeout,
         )
         return _response(answer)
@@ -88,8 +87,8 @@ def node_client(
 
 def _response(answer: MailboxAnswer) -> httpx.Response:
     try:
-        body = base64.b64decode(answer.body.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
+        body = from_base64(answer.body)
+    except NotBase64 as error:
         raise AnswerUnreadable("the body is not base64") from error
     headers = [(k, v) for k, v in answer.headers if k.lower() not in HOP_BY_HOP | {"content-encoding"}]
     return httpx.Response(answer.status, headers=headers, content=body)

@@ -14,11 +14,10 @@ from audit.commitment import commit, new_salt
 from audit.dsse import parse_envelope
 from audit.entry import Entry, EntryKind
 from audit.keys import PublicKey, fingerprint
-from audit.note import KeyType, VerifierKey, VerifierKeyInvalid
 from audit.unit import Unit
 from contracts.canonical import sha256_hex
 from contracts.clock import epoch_ms
-from contracts.errors import Conflict, Invalid
+from contracts.errors import Conflict
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (
     Directory,
@@ -30,12 +29,14 @@ from contracts.messages import (
     Severity,
     Text,
 )
-from exchange.evidence import conceal
+from exchange.evidence import admin_act, conceal
 from exchange.identity import Person
 from exchange.members import store
+from exchange.members.key_claims import check_registration
 from exchange.members.model import (
     InviteRefused,
     MemberRecord,
+    NodeKeyRevoked,
     Step,
     UnknownMember,
     check_fingerprint,
@@ -43,6 +44,7 @@ from exchange.members.model import (
     next_status,
     secret_hash,
 )
+from exchange.members.second_keys import has_news, second_keys
 from exchange.members.tables import DirectoryRow
 from exchange.parts import Alarm, Parts
 from nodes.addresses import checked_peer
@@ -62,15 +64,6 @@ _ALARMS = {
 }
 
 
-class WrongWitnessKey(Invalid):
-    """The registration's witness key does not fit the invite."""
-
-    code = "wrong-witness-key"
-    title_zh = "见证密钥与邀请不符"
-    next_zh = "用原邀请重新运行 headwaters node join。"
-    next_en = "Run headwaters node join again with the invite as it was issued."
-
-
 class TooManyWitnesses(Conflict):
     """The alliance has as many witnesses as its invites promise."""
 
@@ -78,15 +71,6 @@ class TooManyWitnesses(Conflict):
     title_zh = "见证方已满员"
     next_zh = "以非见证方身份邀请;见证方总数写在每份邀请里,不能再增加。"
     next_en = "Invite it without the witness role; every invite pins the number of witnesses."
-
-
-class KeyTaken(Conflict):
-    """Another participant registered this key."""
-
-    code = "key-taken"
-    title_zh = "该密钥已被另一参与方登记"
-    next_zh = "每个参与方使用自己的密钥;换一个空目录重新加入。"
-    next_en = "Every participant has keys of its own; join again from an empty folder."
 
 
 async def invite(
@@ -101,7 +85,7 @@ async def invite(
         witness=witness,
         secret=secrets.token_urlsafe(32),
         origin=settings.origin,
-        log_vkey=str(parts.log_signer.verifier_key),
+        log_vkey=parts.log.shards()[0].vkey,
         statement_key=parts.statement_key.public.text,
         quorum=settings.quorum,
         witnesses=settings.witnesses,
@@ -120,7 +104,7 @@ async def invite(
         if witness and store.count_witnesses(unit.session) >= settings.witnesses:
             raise TooManyWitnesses(f"the alliance has {settings.witnesses} witnesses")
         store.save_member(unit.session, record, unit.now)
-        unit.append(_admin_act(unit, person, "member.invite", profile.content_digest()))
+        unit.append(admin_act(unit, person, "member.invite", profile.content_digest()))
 
     await parts.log.commit(unit)
     parts.roll.load()
@@ -146,7 +130,7 @@ async def join(parts: Parts, raw: bytes) -> tuple[MemberStatus, str]:
             return before
         if before.status is not MemberStatus.INVITED or unit.now > before.invite_expires_at:
             raise InviteRefused("the invite was used before, or has expired")
-        _check_keys(registration, before, store.list_members(session), parts.settings.origin)
+        check_registration(parts, unit, registration, before)
         after = replace(
             before,
             status=next_status(before.status, "join"),
@@ -154,6 +138,7 @@ async def join(parts: Parts, raw: bytes) -> tuple[MemberStatus, str]:
             sealing_key=registration.sealing_key,
             witness_vkey=registration.witness_vkey,
             address=_address(parts, registration),
+            root_key=registration.root_key,
         )
         store.save_member(session, after, unit.now)
         fields = {"part": after.participant, "kid": PublicKey.from_text(registration.node_key).key_id}
@@ -181,8 +166,13 @@ async def suspend(parts: Parts, person: Person, participant: str, reason: str) -
 
 
 async def resume(parts: Parts, person: Person, participant: str) -> MemberRecord:
-    """Let a suspended participant act again."""
-    return await _act(parts, person, participant, "resume")
+    """Let a suspended participant act again; raise NodeKeyRevoked while its node key is revoked."""
+
+    def check(record: MemberRecord) -> None:
+        if record.is_node_key_revoked:
+            raise NodeKeyRevoked(f"{participant} has brought no other node key")
+
+    return await _act(parts, person, participant, "resume", check=check)
 
 
 async def revoke(parts: Parts, person: Person, participant: str, reason: str) -> MemberRecord:
@@ -201,6 +191,8 @@ def issue_directory(parts: Parts, unit: Unit) -> int:
         expires_at=unit.now + ttl,
         quorum=parts.settings.quorum,
         members=[m for m in map(MemberRecord.listed, store.list_members(unit.session)) if m is not None],
+        past_keys=store.past_keys(unit.session, None),
+        second_keys=second_keys(parts, before, unit.origin),
     )
     payload = directory.canonical()
     envelope = dsse.sign(Directory.payload_type, payload, [parts.statement_key])
@@ -217,11 +209,15 @@ def issue_directory(parts: Parts, unit: Unit) -> int:
 
 
 async def reissue_directory(parts: Parts) -> int | None:
-    """Sign the directory anew when half of its life is over; give its number, or None when it is fresh."""
+    """Sign the directory anew when half of its life is over, or a second line's key is not in it yet.
+
+    Gives its number, or None when the last one will do.
+    """
     with parts.database.read() as session:
         before = store.latest_directory(session)
     half = timedelta(seconds=parts.settings.directory_ttl_seconds / 2)
-    if before is not None and epoch_ms(parts.clock.now() + half) < before.expires_at:
+    is_fresh = before is not None and epoch_ms(parts.clock.now() + half) < before.expires_at
+    if is_fresh and before is not None and not has_news(parts, before):
         return None
     committed = await parts.log.commit(lambda unit: issue_directory(parts, unit))
     parts.mailbox.announce(directory=committed.value)
@@ -273,8 +269,8 @@ async def _act(
             unit.append(_member_entry(unit, person, after, step))
         if reason is not None:
             digest = conceal(session, reason.encode(), salt=new_salt(), now=unit.now)
-            unit.append(_admin_act(unit, person, f"member.{step}", digest))
-        _note_revocation(unit, participant, before.status, after.status)
+            unit.append(admin_act(unit, person, f"member.{step}", digest))
+        note_revocation(unit, participant, before.status, after.status)
         directory = issue_directory(parts, unit)
         return after, directory, _raise_alarm(parts, unit, participant, step)
 
@@ -285,7 +281,8 @@ async def _act(
     return after
 
 
-def _note_revocation(unit: Unit, participant: str, before: MemberStatus, after: MemberStatus) -> None:
+def note_revocation(unit: Unit, participant: str, before: MemberStatus, after: MemberStatus) -> None:
+    """Put a participant on the revocation list when it may act no more, or lift it when it may again."""
     stopped = {MemberStatus.SUSPENDED, MemberStatus.REVOKED}
     if (before in stopped) != (after in stopped):
         store.add_revocation(unit.session, "participant", participant, unit.now, lifted=after not in stopped)
@@ -309,12 +306,6 @@ def _member_entry(unit: Unit, person: Person, member: MemberRecord, step: Step) 
     return Entry(_KINDS[step], unit.now, fields)
 
 
-def _admin_act(unit: Unit, person: Person, what: str, digest: str) -> Entry:
-    act = commit(person.salt, person.name.encode())
-    fields = {"act": act, "role": "administrator", "what": what, "dig": digest}
-    return Entry(EntryKind.ADMIN_ACT, unit.now, fields)
-
-
 def _registration(raw: bytes) -> Registration:
     """Read a registration and verify it under the key that it introduces."""
     envelope = parse_envelope(raw)
@@ -324,42 +315,10 @@ def _registration(raw: bytes) -> Registration:
     return registration
 
 
-def _check_keys(
-    registration: Registration, before: MemberRecord, others: list[MemberRecord], origin: str
-) -> None:
-    taken = {text for m in others for text in (m.node_key, m.sealing_key, m.witness_vkey) if text}
-    fresh = [registration.node_key, registration.sealing_key]
-    if not registration.sealing_key.startswith("x25519:"):
-        raise Invalid("the sealing key is an X25519 key")
-    if before.witness != (registration.witness_vkey is not None):
-        raise WrongWitnessKey("the invite says otherwise about being a witness")
-    if registration.witness_vkey is not None:
-        key = _witness_key(registration.witness_vkey)
-        names = {VerifierKey.parse(m.witness_vkey).name for m in others if m.witness_vkey}
-        keys = {VerifierKey.parse(m.witness_vkey).public.text for m in others if m.witness_vkey}
-        if key.name == origin:
-            raise WrongWitnessKey("a witness does not bear the log's name: readers tell keys apart by it")
-        if key.name in names or key.public.text in keys | {registration.node_key}:
-            raise KeyTaken("the witness's name or key is not its own")
-        fresh.append(registration.witness_vkey)
-    if taken & set(fresh):
-        raise KeyTaken("a key of this registration is another participant's")
-
-
 def _address(parts: Parts, registration: Registration) -> str | None:
     if registration.address is None:
         return None
     return checked_peer(registration.address, parts.settings.public_url)
-
-
-def _witness_key(text: str) -> VerifierKey:
-    try:
-        key = VerifierKey.parse(text)
-    except VerifierKeyInvalid as error:
-        raise WrongWitnessKey(error.detail) from error
-    if key.type is not KeyType.COSIGNATURE:
-        raise WrongWitnessKey("a witness key is of type 0x04")
-    return key
 
 
 def listed(record: MemberRecord) -> dict[str, str | bool | None]:

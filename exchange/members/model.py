@@ -5,12 +5,15 @@ INVITED → PENDING (join) → ACTIVE (approve) ⇄ SUSPENDED; every state but R
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from audit.key_history import PartyKeys, is_below, revoked_keys
+from audit.keys import PublicKey
 from contracts.errors import Conflict, NotFound, Refused
-from contracts.messages import Member, MemberStatus, Profile, Role
+from contracts.messages import Member, MemberStatus, PastKey, Profile, Role
 
 Step = Literal["join", "approve", "suspend", "resume", "revoke"]
 
@@ -53,6 +56,15 @@ class InviteRefused(Refused):
     next_en = "Ask the exchange's administrator for a new invite."
 
 
+class NodeKeyRevoked(Refused):
+    """The participant's node key is revoked, and it has not brought another."""
+
+    code = "node-key-revoked"
+    title_zh = "该参与方的节点密钥已被吊销,尚未更换"
+    next_zh = "由该参与方用根密钥签署更换:headwaters node rotate-key --role node --root-key 文件。"
+    next_en = "The participant brings another, signed by its root key: headwaters node rotate-key --root-key."
+
+
 class FingerprintMismatch(Refused):
     """The fingerprint is not that of the key that joined."""
 
@@ -78,6 +90,8 @@ class MemberRecord:
     sealing_key: str | None = None
     witness_vkey: str | None = None
     address: str | None = None
+    root_key: str | None = None
+    past_keys: tuple[PastKey, ...] = ()
 
     @property
     def is_witness(self) -> bool:
@@ -87,7 +101,41 @@ class MemberRecord:
     @property
     def was_witness(self) -> bool:
         """Say whether this member may ever have cosigned: it was approved as a witness, whatever followed."""
-        return self.witness_vkey is not None and self.listed() is not None
+        held = self.witness_vkey is not None or any(past.role == "witness" for past in self.past_keys)
+        return held and self.listed() is not None
+
+    @property
+    def keys(self) -> PartyKeys:
+        """Give the keys that this member holds now; raise WrongStep before it has joined."""
+        listed = self.listed()
+        if listed is None:
+            raise WrongStep(f"a participant that is {self.status.value} holds no approved keys")
+        return PartyKeys.of(listed)
+
+    @property
+    def witness_keys(self) -> tuple[str, ...]:
+        """Give the vkeys under which this member ever cosigned, oldest first."""
+        past = [past.key for past in self.past_keys if past.role == "witness"]
+        return tuple(dict.fromkeys([*past, *([self.witness_vkey] if self.witness_vkey else [])]))
+
+    @property
+    def is_node_key_revoked(self) -> bool:
+        """Say whether the node key that this member holds was revoked."""
+        return self.node_key in revoked_keys(past for past in self.past_keys if past.role == "node")
+
+    def receipt_keys(self, origin: str, index: int, shards: Sequence[str]) -> tuple[PublicKey, ...]:
+        """Give the node keys that may sign a receipt for the grant at a place in the log.
+
+        That is the present key, and one that was replaced after the grant; never a revoked one.
+        """
+        revoked = revoked_keys(self.past_keys)
+        ended = [
+            past.key
+            for past in self.past_keys
+            if past.role == "node" and is_below(origin, index, past.until, shards)
+        ]
+        present = [] if self.node_key is None else [self.node_key]
+        return tuple(PublicKey.from_text(key) for key in [*present, *ended] if key not in revoked)
 
     def listed(self) -> Member | None:
         """Give the directory's view; None for a participant who was never approved."""
@@ -103,6 +151,8 @@ class MemberRecord:
             sealing_key=self.sealing_key,
             witness_vkey=self.witness_vkey,
             address=self.address,
+            root_key=self.root_key,
+            past_keys=list(self.past_keys),
         )
 
 

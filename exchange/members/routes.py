@@ -13,19 +13,16 @@ from contracts.messages import (
     Probe,
     ProbeAnswer,
     Profile,
-    Role,
     Short,
     Wire,
 )
 from exchange.edge import Wired, answer, answer_json, answer_text, parsed
-from exchange.identity import ActiveNode, Person, person_with
+from exchange.identity import ActiveNode, Administrator
 from exchange.members import flow
 from exchange.members.model import MemberRecord
 from nodes.bodies import RawBody
 
 router = APIRouter(tags=["members"])
-
-Administrator = Annotated[Person, Depends(person_with(Role.ADMINISTRATOR))]
 
 
 class InviteRequest(Wire):

@@ -9,10 +9,11 @@ from typing import Literal
 
 from sqlmodel import Session, and_, col, func, not_, select
 
+from audit.key_history import read_rotation
 from contracts.clock import epoch_ms, from_epoch_ms
-from contracts.messages import MemberStatus, Profile, Role
+from contracts.messages import LogPlace, MemberStatus, PastKey, Profile, Role
 from exchange.members.model import MemberRecord, PersonRecord, UnknownMember
-from exchange.members.tables import DirectoryRow, MemberRow, PersonRow, RevocationRow
+from exchange.members.tables import DirectoryRow, MemberRow, PastKeyRow, PersonRow, RevocationRow
 
 RevocationKind = Literal["participant", "agreement", "grant"]
 
@@ -22,12 +23,16 @@ def find_member(session: Session, participant: str) -> MemberRecord:
     row = session.get(MemberRow, participant)
     if row is None:
         raise UnknownMember(f"{participant} is not in the alliance", participant=participant)
-    return _record(row)
+    return _record(row, past_keys(session, participant))
 
 
 def list_members(session: Session) -> list[MemberRecord]:
     """Give every participant in any state, in the order of their ids."""
-    return [_record(row) for row in session.exec(select(MemberRow).order_by(col(MemberRow.participant)))]
+    ended: dict[str | None, list[PastKey]] = {}
+    for past in session.exec(select(PastKeyRow).order_by(col(PastKeyRow.number))):
+        ended.setdefault(past.participant, []).append(_past_key(past))
+    rows = session.exec(select(MemberRow).order_by(col(MemberRow.participant)))
+    return [_record(row, ended.get(row.participant, [])) for row in rows]
 
 
 def count_witnesses(session: Session) -> int:
@@ -54,7 +59,39 @@ def save_member(session: Session, record: MemberRecord, now: datetime) -> None:
             sealing_key=record.sealing_key,
             witness_vkey=record.witness_vkey,
             address=record.address,
+            root_key=record.root_key,
             changed_at=epoch_ms(now),
+        )
+    )
+    session.flush()
+
+
+def past_keys(session: Session, participant: str | None) -> list[PastKey]:
+    """Give the keys that a participant, or with None the exchange, held before, oldest first."""
+    query = select(PastKeyRow).where(col(PastKeyRow.participant) == participant)
+    return [_past_key(row) for row in session.exec(query.order_by(col(PastKeyRow.number)))]
+
+
+def logged_statement_key(session: Session) -> str | None:
+    """Give the exchange's statement key as the log names it; None while it has never changed."""
+    past = past_keys(session, None)
+    return read_rotation(past[-1].statement)[1].new if past else None
+
+
+def add_past_key(session: Session, participant: str | None, past: PastKey, now: datetime) -> None:
+    """Keep that a key ended; a participant's keys end in the order of the log."""
+    number = (session.exec(select(func.max(PastKeyRow.number))).one() or 0) + 1
+    session.add(
+        PastKeyRow(
+            number=number,
+            participant=participant,
+            role=past.role,
+            key=past.key,
+            origin=past.until.origin,
+            size=past.until.size,
+            why=past.why,
+            statement=past.statement,
+            at=epoch_ms(now),
         )
     )
     session.flush()
@@ -111,7 +148,19 @@ def current_revocations(session: Session) -> dict[RevocationKind, list[str]]:
     return {kind: sorted(n for (k, n), lifted in state.items() if k == kind and not lifted) for kind in kinds}
 
 
-def _record(row: MemberRow) -> MemberRecord:
+def _past_key(row: PastKeyRow) -> PastKey:
+    return PastKey.model_validate(
+        {
+            "role": row.role,
+            "key": row.key,
+            "until": LogPlace(origin=row.origin, size=row.size),
+            "why": row.why,
+            "statement": row.statement,
+        }
+    )
+
+
+def _record(row: MemberRow, past: list[PastKey]) -> MemberRecord:
     return MemberRecord(
         participant=row.participant,
         profile=Profile.model_validate_json(row.profile),
@@ -123,4 +172,6 @@ def _record(row: MemberRow) -> MemberRecord:
         sealing_key=row.sealing_key,
         witness_vkey=row.witness_vkey,
         address=row.address,
+        root_key=row.root_key,
+        past_keys=tuple(past),
     )

@@ -23,7 +23,27 @@ class MemberRow(ExchangeTable, table=True):
     sealing_key: str | None = Field(default=None, sa_type=String(80))
     witness_vkey: str | None = Field(default=None, sa_type=String(400), unique=True)
     address: str | None = Field(default=None, sa_type=String(200))
+    root_key: str | None = Field(default=None, sa_type=String(80))
     changed_at: int = Field(sa_type=BigInteger)
+
+
+class PastKeyRow(ExchangeTable, table=True):
+    """A key that was replaced or revoked, and where in the log it ended; the exchange is no participant.
+
+    ``statement`` is the envelope of the KeyRotation or KeyRevocation. Numbers rise with the log.
+    """
+
+    __tablename__ = "past_key"
+
+    number: int = Field(sa_type=PLACE, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    participant: str | None = Field(default=None, sa_type=String(20), index=True)
+    role: str = Field(sa_type=String(12))
+    key: str = Field(sa_type=String(400), index=True)
+    origin: str = Field(sa_type=String(255))
+    size: int = Field(sa_type=BigInteger)
+    why: str = Field(sa_type=String(12))
+    statement: str = Field(sa_type=LongText)
+    at: int = Field(sa_type=BigInteger)
 
 
 class PersonRow(ExchangeTable, table=True):

@@ -30,6 +30,11 @@ def subscriptions_of(session: Session, participant: str) -> list[SubscriptionRow
     return list(session.exec(query))
 
 
+def started_subscriptions(session: Session) -> list[SubscriptionRow]:
+    """List the subscriptions that had at least one transfer."""
+    return list(session.exec(select(SubscriptionRow).where(col(SubscriptionRow.next_seq) > 1)))
+
+
 def add_subscription(session: Session, row: SubscriptionRow) -> None:
     """Keep a new subscription."""
     session.add(row)

@@ -10,6 +10,7 @@ from audit.chains import ChainBroken
 from audit.entry import Entry, EntryKind
 from audit.unit import Unit
 from contracts.canonical import Json
+from exchange.parts import Parts
 from exchange.subscriptions.store import find_subscription
 from exchange.subscriptions.tables import SubscriptionRow
 from exchange.transfers.tables import TransferRow
@@ -21,6 +22,12 @@ def chained_subscription(unit: Unit, name: str) -> SubscriptionRow:
     if subscription is None:
         raise ChainBroken(f"{name} has transfers and no row")
     return subscription
+
+
+def place_of_grant(parts: Parts, row: TransferRow) -> tuple[str, int]:
+    """Give the shard and the index of a transfer's grant."""
+    located = parts.log.located(row.entry)
+    return located.origin, located.index
 
 
 def append_linked(unit: Unit, subscription: SubscriptionRow, entry: Entry) -> int:
@@ -37,12 +44,14 @@ def append_closing(
     unit: Unit, subscription: SubscriptionRow, row: TransferRow, kind: EntryKind, said: Mapping[str, Json]
 ) -> None:
     """Append the entry that closes a transfer and note its place in ``row``; raise ChainBroken."""
+    grant = unit.located(row.entry)
     fields: dict[str, Json] = {
         "gid": row.grant_id,
-        "gidx": row.entry,
+        "gidx": grant.index,
         "sub": row.subscription,
         "seq": row.seq,
         "prev": subscription.last_leaf,
+        **({} if grant.origin == unit.origin else {"gsh": grant.origin}),
         **said,
     }
     entry = Entry(kind, unit.now, fields)

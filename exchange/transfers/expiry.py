@@ -13,7 +13,7 @@ from audit.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.messages import Receipt
 from exchange.parts import Parts
-from exchange.transfers import store
+from exchange.transfers import model, store
 from exchange.transfers.chain import append_closing, chained_subscription
 from exchange.transfers.model import State
 from nodes.signed import peek_statement
@@ -39,7 +39,7 @@ def _expire_all(names: list[str], unit: Unit) -> int:
 
 def _expire(name: str, unit: Unit) -> bool:
     row = store.find_transfer(unit.session, name)
-    if row is None or row.state in {State.DONE, State.EXPIRED} or epoch_ms(unit.now) < row.expires_at:
+    if row is None or row.state not in model.OPEN or epoch_ms(unit.now) < row.expires_at:
         return False  # it was closed in the meantime
     subscription = chained_subscription(unit, row.subscription)
     receipt = row.provider_receipt

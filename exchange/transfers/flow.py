@@ -6,6 +6,7 @@ durable and integrated before it goes out, with its inclusion proof under the ch
 """
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ import structlog
 from audit.commitment import new_salt
 from audit.entry import Entry, EntryKind
 from audit.grant_entry import grant_fields, obligations_digest
+from audit.shards import Located
 from audit.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.errors import Unauthenticated
@@ -49,7 +51,7 @@ class Issued:
     grant: str
     envelope: str
     leaf: bytes
-    index: int
+    place: int
     fresh: bool
     manifest: str
     agreement: str
@@ -68,14 +70,18 @@ async def request_transfer(parts: Parts, caller: Caller, request: TransferReques
     issued = committed.value
     if issued.fresh:
         parts.telemetry.grants.inc()
-        log.info("grant_issued", grant=issued.grant, index=issued.index)
-    path = parts.log.inclusion_path(issued.index, committed.size)
+        log.info("grant_issued", grant=issued.grant, place=issued.place)
+    reader, index = parts.log.at(issued.place)
+    # A grant of this commit, or of an earlier one in this shard, stands under the commit's checkpoint; one
+    # of an earlier shard under that shard's last.
+    earlier = reader.shard().size
+    note, size = (committed.checkpoint, committed.size) if earlier is None else (reader.checkpoint(), earlier)
     return LoggedGrant(
         grant_envelope=issued.envelope,
         leaf=_base64(issued.leaf),
-        index=issued.index,
-        inclusion_path=[_base64(step) for step in path],
-        checkpoint=committed.checkpoint.decode(),
+        index=index,
+        inclusion_path=[_base64(step) for step in reader.inclusion_path(index, size)],
+        checkpoint=note.decode(),
         manifest_envelope=issued.manifest,
         agreement_envelope=issued.agreement,
         record_envelope=issued.record,
@@ -86,7 +92,7 @@ def receipt_state(parts: Parts, caller: Caller, grant: str) -> ReceiptState:
     """Say how far a grant's evidence has come; raise GrantUnknown."""
     with parts.database.read() as session:
         row = store.find_transfer(session, grant)
-    return state_of(own_transfer(row, caller.participant, grant))
+    return state_of(own_transfer(row, caller.participant, grant), parts.log.located)
 
 
 def own_transfer(row: TransferRow | None, participant: str, grant: str) -> TransferRow:
@@ -96,13 +102,15 @@ def own_transfer(row: TransferRow | None, participant: str, grant: str) -> Trans
     return row
 
 
-def state_of(row: TransferRow) -> ReceiptState:
-    """Show a transfer's state; index and leaf are those of its closing entry."""
+def state_of(row: TransferRow, located: Callable[[int], Located]) -> ReceiptState:
+    """Show a transfer's state; index, shard and leaf are those of its closing entry."""
+    closing = None if row.closed_entry is None else located(row.closed_entry)
     return ReceiptState.model_validate(
         {
             "grant": row.grant_id,
             "state": row.state,
-            "index": row.closed_entry,
+            "index": closing and closing.index,
+            "origin": closing and closing.origin,
             "leaf": None if row.closed_leaf is None else _base64(row.closed_leaf),
         }
     )
@@ -166,7 +174,7 @@ def _log_grant(unit: Unit, ground: Ground, signed: Signed[Grant]) -> TransferRow
     grant, subscription = signed.statement, ground.subscription
     payload = signed.envelope.payload
     entry = Entry(EntryKind.GRANT, unit.now, {**grant_fields(grant, payload), "prev": subscription.last_leaf})
-    index = append_linked(unit, subscription, entry)
+    place = append_linked(unit, subscription, entry)
     subscription.next_seq += 1
     # This row opens ``ev``; the grant inside it opens ``dsc`` and ``pur`` under the same salt.
     conceal(unit.session, payload, salt=bytes.fromhex(grant.salt), now=unit.now)
@@ -180,7 +188,7 @@ def _log_grant(unit: Unit, ground: Ground, signed: Signed[Grant]) -> TransferRow
         agreement=grant.agreement,
         envelope=signed.text,
         leaf=entry.encode(),
-        entry=index,
+        entry=place,
         state=State.GRANTED.value,
         expires_at=epoch_ms(grant.expires_at),
         provider_receipt=None,
@@ -199,7 +207,7 @@ def _issued(row: TransferRow, ground: Ground, *, fresh: bool) -> Issued:
         grant=row.grant_id,
         envelope=row.envelope,
         leaf=row.leaf,
-        index=row.entry,
+        place=row.entry,
         fresh=fresh,
         manifest=ground.release.envelope,
         agreement=ground.agreement.envelope,

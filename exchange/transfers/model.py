@@ -1,9 +1,11 @@
 """The rules of a transfer: how long a grant lives, what its receipts must say, and when it is done.
 
     GRANTED ── provider's receipt ──▶ DELIVERED ── consumer's receipt ──▶ DONE
-        └──────────────── expiry ─────────┴──▶ EXPIRED ── both receipts, late ──▶ DONE
+        ├──────────────── expiry ─────────┼──▶ EXPIRED ── both receipts, late ──▶ DONE
+        └──────── a side gives it up ─────┴──▶ ABORTED ── both receipts, late ──▶ DONE
 
-Pure. Both receipts speak of the same view under the same grant, or the transfer does not close.
+Pure. Both receipts speak of the same view under the same grant, or the transfer does not close. Evidence is
+never refused: two receipts close a transfer even after its time, and after one side gave it up.
 """
 
 from datetime import datetime, timedelta
@@ -26,6 +28,11 @@ class State(StrEnum):
     DELIVERED = "delivered"
     DONE = "done"
     EXPIRED = "expired"
+    ABORTED = "aborted"
+
+
+OPEN = (State.GRANTED, State.DELIVERED)  # one and the same to the log, which hears of receipts at the end
+CLOSED = (State.EXPIRED, State.ABORTED)
 
 
 class ReleaseUnknown(NotFound):
@@ -51,6 +58,15 @@ class ReceiptForeign(Invalid):
     next_en = "Compare grant, log index and role, then sign the receipt again."
 
 
+class AbortForeign(Invalid):
+    """The abort is about another grant."""
+
+    code = "abort-foreign"
+    title_zh = "放弃声明与该授权不符"
+    next_zh = "核对授权编号与日志序号后重新签署。"
+    next_en = "Compare grant and log index, then sign the abort again."
+
+
 class ReceiptMismatch(Conflict):
     """The two sides' receipts contradict each other."""
 
@@ -68,7 +84,7 @@ def expiry_of(now: datetime, ttl_seconds: int, agreement_expires_ms: int) -> dat
 def is_reusable(row: TransferRow, grant: Grant, *, consumer_key: str, policy: str, obligations: str) -> bool:
     """Say whether an open grant still says what a new one would say."""
     return (
-        row.state in {State.GRANTED, State.DELIVERED}
+        row.state in OPEN
         and grant.consumer_key == consumer_key
         and grant.policy == policy
         and obligations_digest(grant.obligations) == obligations

@@ -10,18 +10,22 @@ from functools import partial
 import structlog
 
 from audit.commitment import content_commitment
+from audit.dsse import parse_envelope
 from audit.entry import EntryKind
-from audit.keys import PublicKey
+from audit.key_history import revoked_keys
+from audit.keys import PublicKey, SignatureInvalid
 from audit.unit import Unit
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import Invalid
 from contracts.messages import Grant, Receipt, ReceiptDelivery, ReceiptRole, ReceiptState
+from exchange.evidence import kept
 from exchange.identity import Caller
 from exchange.incidents.flow import record_alarm
+from exchange.members.store import past_keys
 from exchange.parts import Parts
 from exchange.transfers import model, store
-from exchange.transfers.chain import append_closing, chained_subscription
+from exchange.transfers.chain import append_closing, chained_subscription, place_of_grant
 from exchange.transfers.flow import own_transfer, state_of
 from exchange.transfers.model import State
 from exchange.transfers.tables import TransferRow
@@ -73,21 +77,40 @@ async def deliver_receipts(
 def _verified(parts: Parts, caller: Caller, delivery: ReceiptDelivery) -> _Pair:
     with parts.database.read() as session:
         row = own_transfer(store.find_transfer(session, delivery.grant), caller.participant, delivery.grant)
-    grant = peek_statement(row.envelope, Grant).statement
-    provider_key = PublicKey.from_text(parts.roll.caller(row.provider).node_key or "")
+    grant = peek_statement(kept(row.envelope), Grant).statement
+    provider_key = _receipt_key(parts, row, row.provider, delivery.provider_receipt)
     provider = read_statement(delivery.provider_receipt, Receipt, provider_key)
-    model.check_receipt(provider.statement, ReceiptRole.PROVIDER, grant, row.entry)
+    _, index = place_of_grant(parts, row)
+    model.check_receipt(provider.statement, ReceiptRole.PROVIDER, grant, index)
     consumer = None
     if delivery.consumer_receipt is not None:
-        consumer = read_statement(delivery.consumer_receipt, Receipt, PublicKey.from_text(grant.consumer_key))
-        model.check_receipt(consumer.statement, ReceiptRole.CONSUMER, grant, row.entry)
+        consumer_key = _receipt_key(parts, row, row.consumer, delivery.consumer_receipt)
+        if consumer_key.text != grant.consumer_key:
+            raise SignatureInvalid("the receipt is not by the key that the grant names")
+        consumer = read_statement(delivery.consumer_receipt, Receipt, consumer_key)
+        model.check_receipt(consumer.statement, ReceiptRole.CONSUMER, grant, index)
     return _Pair(grant, provider, consumer)
+
+
+def _receipt_key(parts: Parts, row: TransferRow, participant: str, envelope: str) -> PublicKey:
+    """Choose the key that signed, of those that count: the present one, and one replaced since the grant.
+
+    A revoked key closes nothing. Raises SignatureInvalid.
+    """
+    origin, index = place_of_grant(parts, row)
+    allowed = parts.roll.caller(participant).receipt_keys(origin, index, parts.shards)
+    signers = {name for name, _ in parse_envelope(envelope.encode()).signatures}
+    for key in allowed:
+        if key.key_id in signers:
+            return key
+    raise SignatureInvalid(f"the receipt is not by a key of {participant} that counts for this grant")
 
 
 def _take(parts: Parts, pair: _Pair, unit: Unit) -> _Taken:
     row = store.find_transfer(unit.session, pair.grant.grant)
     if row is None:
         raise model.GrantUnknown(f"{pair.grant.grant} is not on record")
+    _check_not_revoked(unit, pair)
     contradiction = _contradiction(row, pair)
     if contradiction is pair.provider:
         return _dispute(parts, unit, row, pair.grant, contradiction)
@@ -98,7 +121,18 @@ def _take(parts: Parts, pair: _Pair, unit: Unit) -> _Taken:
     if pair.consumer is not None and row.state != State.DONE:
         _close(unit, row, pair, pair.consumer)
     store.save_transfer(unit.session, row)
-    return _Taken(state_of(row), contradicts=False, event=None)
+    return _Taken(state_of(row, unit.located), contradicts=False, event=None)
+
+
+def _check_not_revoked(unit: Unit, pair: _Pair) -> None:
+    """Look again inside the unit: what closes the grant must stand in the log below a key's revocation."""
+    for receipt in (pair.provider, pair.consumer):
+        if receipt is None:
+            continue
+        revoked = revoked_keys(past_keys(unit.session, receipt.statement.participant))
+        gone = {PublicKey.from_text(key).key_id for key in revoked if key.startswith("ed25519:")}
+        if gone & {name for name, _ in receipt.envelope.signatures}:
+            raise SignatureInvalid(f"the key of {receipt.statement.participant} was revoked")
 
 
 def _contradiction(row: TransferRow, pair: _Pair) -> Signed[Receipt] | None:
@@ -127,7 +161,7 @@ def _dispute(parts: Parts, unit: Unit, row: TransferRow, grant: Grant, receipt: 
         row.disputed = receipt.text
         event = record_alarm(parts, unit, model.mismatch_alarm(grant))
     store.save_transfer(unit.session, row)
-    return _Taken(state_of(row), contradicts=True, event=event)
+    return _Taken(state_of(row, unit.located), contradicts=True, event=event)
 
 
 def _close(unit: Unit, row: TransferRow, pair: _Pair, consumer: Signed[Receipt]) -> None:
@@ -140,7 +174,7 @@ def _close(unit: Unit, row: TransferRow, pair: _Pair, consumer: Signed[Receipt])
         "len": said.view_size_bytes,
         "pr": pair.provider.digest,
         "cr": consumer.digest,
-        "late": epoch_ms(unit.now) >= row.expires_at,
+        "late": row.state in model.CLOSED or epoch_ms(unit.now) >= row.expires_at,
     }
     append_closing(unit, subscription, row, EntryKind.DONE, fields)
     row.consumer_receipt = consumer.text

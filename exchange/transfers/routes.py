@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from contracts.messages import GrantId, ReceiptDelivery, TransferRequest
 from exchange.edge import Wired, answer, parsed
+from exchange.evidence import envelope_text
 from exchange.identity import ActiveNode
-from exchange.transfers import flow, receipts
+from exchange.transfers import aborting, flow, receipts
 
 router = APIRouter(tags=["transfers"])
 
@@ -31,6 +32,13 @@ async def deliver_receipts(
 ) -> Response:
     """Take the receipts of a grant."""
     return answer(await receipts.deliver_receipts(parts, caller, grant, delivery))
+
+
+@router.post("/transfers/{grant}/abort")
+async def abort_transfer(request: Request, parts: Wired, caller: ActiveNode, grant: GrantId) -> Response:
+    """Give an open grant up, with a signed reason."""
+    envelope = envelope_text(await request.body())
+    return answer(await aborting.abort_transfer(parts, caller, grant, envelope))
 
 
 @router.get("/transfers/{grant}")

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlmodel import Session, col, func, or_, select
+from sqlmodel import Session, and_, col, func, or_, select, update
 
 from contracts.clock import epoch_ms
-from exchange.transfers.model import State
+from exchange.transfers.model import OPEN, State
 from exchange.transfers.tables import TransferRow
 
 SWEEP_LIMIT = 200
-_OPEN = (State.GRANTED.value, State.DELIVERED.value)
+_OPEN = tuple(state.value for state in OPEN)
 
 
 class Usage(NamedTuple):
@@ -26,6 +26,7 @@ class Totals(NamedTuple):
     granted: int
     done: int
     expired: int
+    aborted: int
     bytes: int
 
 
@@ -82,7 +83,7 @@ def usage_of(session: Session, subscription: str, release: int, now: datetime) -
             col(TransferRow.consumer_receipt).is_(None),
             or_(
                 col(TransferRow.state) == State.EXPIRED.value,
-                col(TransferRow.expires_at) <= epoch_ms(now),
+                and_(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) <= epoch_ms(now)),
             ),
         )
     ).one()
@@ -96,6 +97,42 @@ def overdue(session: Session, now: datetime) -> list[str]:
         .where(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) <= epoch_ms(now))
         .order_by(col(TransferRow.expires_at))
         .limit(SWEEP_LIMIT)
+    )
+    return list(session.exec(query))
+
+
+def states(session: Session) -> dict[str, str]:
+    """Give the state of every transfer, by grant."""
+    return dict(session.exec(select(TransferRow.grant_id, TransferRow.state)).all())
+
+
+def transfers_not_done(session: Session) -> list[TransferRow]:
+    """List the transfers that no ``done`` has closed, by subscription and number."""
+    query = (
+        select(TransferRow)
+        .where(col(TransferRow.state) != State.DONE.value)
+        .order_by(col(TransferRow.subscription), col(TransferRow.seq))
+    )
+    return list(session.exec(query))
+
+
+def mark_done(session: Session, cut: int) -> None:
+    """Give every ``done`` transfer that no cut has found so far to ``cut``."""
+    found = col(TransferRow.state) == State.DONE.value
+    session.connection().execute(
+        update(TransferRow).where(found, col(TransferRow.cut).is_(None)).values(cut=cut)
+    )
+
+
+def done_in_cut(session: Session, cut: int, participant: str) -> list[TransferRow]:
+    """List the transfers of a participant that ``cut`` found done, by subscription and number."""
+    query = (
+        select(TransferRow)
+        .where(
+            col(TransferRow.cut) == cut,
+            or_(col(TransferRow.provider) == participant, col(TransferRow.consumer) == participant),
+        )
+        .order_by(col(TransferRow.subscription), col(TransferRow.seq))
     )
     return list(session.exec(query))
 
@@ -128,5 +165,6 @@ def totals(session: Session) -> Totals:
         granted=sum(count for count, _ in found.values()),
         done=found.get(State.DONE.value, nothing)[0],
         expired=found.get(State.EXPIRED.value, nothing)[0],
+        aborted=found.get(State.ABORTED.value, nothing)[0],
         bytes=found.get(State.DONE.value, nothing)[1],
     )

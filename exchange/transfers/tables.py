@@ -11,7 +11,8 @@ class TransferRow(ExchangeTable, table=True):
     """One transfer; ``entry`` is the grant's place in the log, ``closed_entry`` that of its closing.
 
     ``disputed`` is the first receipt that contradicted the one before it; ``expires_at`` is in milliseconds
-    since 1970 UTC. The envelopes are the bytes that were signed and sent.
+    since 1970 UTC; ``cut`` is the number of the first cut of heads that found it done, ``abort`` the
+    statement that gave it up. The envelopes are the bytes that were signed and sent.
     """
 
     __tablename__ = "transfer"
@@ -34,3 +35,5 @@ class TransferRow(ExchangeTable, table=True):
     size_bytes: int | None = Field(sa_type=BigInteger)
     closed_entry: int | None = Field(sa_type=BigInteger)
     closed_leaf: bytes | None = Field(sa_type=LargeBinary)
+    cut: int | None = Field(default=None)
+    abort: str | None = Field(sa_type=LongText, default=None)

@@ -27,7 +27,7 @@ from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path
 from nodes.publishing.datasets import latest_record, own_contract
 from nodes.sharing_tables import AgreementRow, ReleaseRow
-from nodes.signed import Signed, read_statement
+from nodes.signed import Signed
 
 
 class NotTheGrantee(Unauthenticated):
@@ -170,11 +170,10 @@ def check_audience(node: Node, grant: Grant) -> None:
 def check_agreement(node: Node, opened: OpenGrant) -> Signed[Agreement]:
     """Check 8: an agreement that this node and the consumer signed, for exactly this use, in force."""
     grant = opened.grant
-    consumer_key = PublicKey.from_text(grant.consumer_key)
+    envelope = opened.logged.agreement_envelope
     try:
-        signed = read_statement(
-            opened.logged.agreement_envelope, Agreement, node.node_key.public, consumer_key
-        )
+        node.trust.own_statement(envelope, Agreement, node.node_key.public)
+        signed = node.trust.participant_statement(envelope, Agreement, grant.consumer)
     except SignatureInvalid as error:
         raise AgreementNotOurs("it lacks this node's or the consumer's signature") from error
     agreement = signed.statement
@@ -215,7 +214,7 @@ def check_release(
     if row is None or {row.manifest} != {grant.manifest, opened.manifest.digest}:
         raise ReleaseNotOurs(f"{grant.dataset} {grant.release} is not what this node published")
     try:
-        manifest = read_statement(row.envelope, Manifest, node.node_key.public)
+        manifest = node.trust.own_statement(row.envelope, Manifest, node.node_key.public)
     except SignatureInvalid as error:
         raise ReleaseNotOurs(f"{grant.dataset} {grant.release} is not signed by this node") from error
     check_artifact(node, manifest.statement)
@@ -250,6 +249,8 @@ def check_consumer_key(node: Node, grant: Grant) -> None:
     member = node.trust.member(grant.consumer)
     if member.status is not MemberStatus.ACTIVE:
         raise GrantRevoked(f"{grant.consumer} is {member.status.value}")
+    if member.node_key != grant.consumer_key and node.trust.seek_news():
+        member = node.trust.member(grant.consumer)
     if member.node_key != grant.consumer_key:
         raise ConsumerKeyUnknown(f"{grant.consumer} has another key in the directory")
 

@@ -11,15 +11,30 @@ from audit.commitment import ContentDigest
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, NotFound
 from contracts.messages import DeliveryRequest, Grant, Receipt, ReceiptRole, utc
-from nodes.delivering.checks import Authenticate, Checked, check_delivery, check_still_granted
+from nodes import books
+from nodes.aborting import give_up
+from nodes.delivering.checks import (
+    AgreementNotOurs,
+    Authenticate,
+    Checked,
+    ConsumerKeyUnknown,
+    ObligationsTooWeak,
+    RecordNotOurs,
+    ReleaseNotOurs,
+    check_delivery,
+    check_still_granted,
+)
 from nodes.delivering.views import View, ViewLost, make_view, view_path
 from nodes.granted import OpenGrant
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path
 from nodes.sharing_tables import DeliveryRow, OutboxRow, OutboxState
-from nodes.signed import peek_statement, sign_statement
+from nodes.signed import Signed, peek_statement, sign_statement
 
 BLOCK_BYTES = 256 * 1024
+
+# Refusals of a genuine grant to this node (checks 8, 9, 11 and 12) that no second try can change.
+_HOPELESS = (AgreementNotOurs, RecordNotOurs, ReleaseNotOurs, ConsumerKeyUnknown, ObligationsTooWeak)
 
 
 class GrantReused(Conflict):
@@ -42,7 +57,11 @@ class DeliveryUnknown(NotFound):
 
 def deliver(node: Node, request: DeliveryRequest, authenticate: Authenticate) -> str:
     """Run every check of step 5 (docs/explanation/transfer.md), and give the provider receipt's envelope."""
-    checked = check_delivery(node, request, authenticate)
+    try:
+        checked = check_delivery(node, request, authenticate)
+    except _HOPELESS as error:
+        give_up(node, request.logged, error)
+        raise
     kept = _kept(node, checked.opened, request.seal_to)
     if kept is not None:
         return kept
@@ -50,7 +69,7 @@ def deliver(node: Node, request: DeliveryRequest, authenticate: Authenticate) ->
     view = make_view(
         node, checked.manifest.statement, checked.contract, opened.redacted, opened.obligations_digest
     )
-    receipt = sign_statement(_receipt(node, checked, view), node.node_key).text
+    receipt = sign_statement(_receipt(node, checked, view), node.node_key)
     return _keep(node, opened, receipt, request.seal_to)
 
 
@@ -128,7 +147,7 @@ def _kept(node: Node, opened: OpenGrant, seal_to: str | None) -> str | None:
         return row.receipt
 
 
-def _keep(node: Node, opened: OpenGrant, receipt: str, seal_to: str | None) -> str:
+def _keep(node: Node, opened: OpenGrant, receipt: Signed[Receipt], seal_to: str | None) -> str:
     now = epoch_ms(node.clock.now())
     grant = opened.grant
     with node.database.transaction() as session:
@@ -142,7 +161,7 @@ def _keep(node: Node, opened: OpenGrant, receipt: str, seal_to: str | None) -> s
                 grant=grant.canonical().decode(),
                 artifact=opened.manifest.statement.distribution.sha256,
                 obligations=opened.obligations_digest,
-                receipt=receipt,
+                receipt=receipt.text,
                 seal_to=seal_to,
                 expires_at=epoch_ms(grant.expires_at),
                 at=now,
@@ -153,10 +172,11 @@ def _keep(node: Node, opened: OpenGrant, receipt: str, seal_to: str | None) -> s
                 grant_id=grant.grant,
                 role=ReceiptRole.PROVIDER.value,
                 logged=opened.logged.canonical().decode(),
-                provider_receipt=receipt,
+                provider_receipt=receipt.text,
                 state=OutboxState.NEW.value,
                 next_at=now,
                 at=now,
             )
         )
-    return receipt
+        books.enter(session, opened.logged, receipt, receipt, node.clock.now())
+    return receipt.text

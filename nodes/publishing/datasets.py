@@ -30,7 +30,7 @@ from contracts.messages import (
 from contracts.schema import Contract, parse_contract
 from nodes.node import Node
 from nodes.sharing_tables import ContractRow, DatasetRow
-from nodes.signed import Signed, peek_statement, read_statement, sign_statement
+from nodes.signed import Signed, peek_statement, sign_again, sign_statement
 
 PENDING = "pending"
 REGISTERED = "registered"
@@ -118,9 +118,10 @@ def register_contract(node: Node, text: str) -> ContractRef:
             raise ContractVersionTaken(f"{ref.id} {ref.version} is registered with another digest")
         if row is None or row.digest != ref.digest:
             row = session.merge(_sign_contract(node, contract))
-    node.broker.register_contract(row.envelope)
+    envelope = sign_again(row.envelope, ContractRegistration, node.node_key)
+    node.broker.register_contract(envelope)
     with node.database.transaction() as session:
-        session.merge(ContractRow(**(row.model_dump() | {"state": REGISTERED})))
+        session.merge(ContractRow(**(row.model_dump() | {"envelope": envelope, "state": REGISTERED})))
     return ref
 
 
@@ -161,21 +162,23 @@ def resend_pending(node: Node, dataset: str) -> None:
         query = select(DatasetRow).where(DatasetRow.dataset == dataset, DatasetRow.state == PENDING)
         rows = session.exec(query.order_by(col(DatasetRow.number))).all()
     for row in rows:
+        envelope = sign_again(row.envelope, DatasetRecord, node.node_key)
         try:
-            node.broker.register_dataset(row.envelope)
+            node.broker.register_dataset(envelope)
         except (Invalid, Refused, Conflict, NotFound):
             # The exchange will never take it: the number is free again, and the person sees why.
             _forget(node, row)
             raise
         with node.database.transaction() as session:
-            session.merge(DatasetRow(**(row.model_dump() | {"state": REGISTERED})))
+            session.merge(DatasetRow(**(row.model_dump() | {"envelope": envelope, "state": REGISTERED})))
 
 
 def latest_record(node: Node, dataset: str) -> Signed[DatasetRecord] | None:
     """Give the newest registered record that this node signed; None when there is none."""
     with node.database.read() as session:
         row = current_row(session, dataset)
-    return None if row is None else read_statement(row.envelope, DatasetRecord, node.node_key.public)
+    present = node.node_key.public
+    return None if row is None else node.trust.own_statement(row.envelope, DatasetRecord, present)
 
 
 def own_record(node: Node, dataset: str) -> Signed[DatasetRecord]:

@@ -25,7 +25,7 @@ from nodes.publishing.artifacts import keep_file
 from nodes.publishing.datasets import own_contract, own_record
 from nodes.publishing.quarantine import Intake, Quarantine
 from nodes.sharing_tables import ReleaseRow
-from nodes.signed import Signed, peek_statement, read_statement, sign_statement
+from nodes.signed import Signed, peek_statement, sign_again, sign_statement
 from nodes.sources.artifact import write_artifact
 from nodes.sources.batch import judge
 from nodes.sources.source import Source, open_source
@@ -106,7 +106,7 @@ def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _:
         with node.database.read() as session:
             before = _find_release(session, dataset, source.info.sha256, contract.digest)
         if before is not None:
-            manifest = read_statement(before.envelope, Manifest, node.node_key.public)
+            manifest = node.trust.own_statement(before.envelope, Manifest, node.node_key.public)
             return Published(manifest, before.log_index or 0, repeated=True)
         previous = _check_numbers(node, dataset)
         counts, distribution = _take_in(node, source, dataset, contract, progress)
@@ -133,15 +133,17 @@ def own_releases(node: Node, dataset: str) -> list[Manifest]:
 
 
 def _send(node: Node, row: ReleaseRow) -> Published:
-    manifest = read_statement(row.envelope, Manifest, node.node_key.public)
+    manifest = node.trust.own_statement(row.envelope, Manifest, node.node_key.public)
+    envelope = sign_again(row.envelope, Manifest, node.node_key)
     try:
-        entry = node.broker.publish_release(row.dataset, row.envelope)
+        entry = node.broker.publish_release(row.dataset, envelope)
     except (Invalid, Refused, Conflict, NotFound):
         # The exchange did not take it and never will: the number is free again, and the person sees why.
         _forget(node, row)
         raise
     with node.database.transaction() as session:
-        session.merge(ReleaseRow(**(row.model_dump() | {"state": PUBLISHED, "log_index": entry.index})))
+        sent = {"envelope": envelope, "state": PUBLISHED, "log_index": entry.index}
+        session.merge(ReleaseRow(**(row.model_dump() | sent)))
     return Published(manifest, entry.index, repeated=False)
 
 

@@ -6,7 +6,7 @@ answer is still under way, and this node signs only terms that fit an applicatio
 
 from sqlmodel import col, select
 
-from audit.keys import PublicKey, SignatureInvalid
+from audit.keys import SignatureInvalid
 from contracts.clock import epoch_ms
 from contracts.errors import NotFound, Refused
 from contracts.identifiers import Kind, new_id
@@ -25,7 +25,7 @@ from contracts.messages import (
 )
 from nodes.node import Node
 from nodes.sharing_tables import AgreementRow, OwnApplicationRow, SubscriptionRow
-from nodes.signed import Signed, peek_statement, read_statement, sign_statement
+from nodes.signed import Signed, peek_statement, sign_statement
 
 
 class NoAgreement(NotFound):
@@ -140,9 +140,9 @@ def own_subscriptions(node: Node) -> list[SubscriptionRow]:
 def check_both_signed(node: Node, envelope: str) -> Signed[Agreement]:
     """Read an agreement that this node and its provider both signed; raise AgreementUnfit."""
     terms = peek_statement(envelope, Agreement).statement
-    provider_key = PublicKey.from_text(node.trust.member(terms.provider).node_key)
     try:
-        signed = read_statement(envelope, Agreement, node.node_key.public, provider_key)
+        node.trust.own_statement(envelope, Agreement, node.node_key.public)
+        signed = node.trust.participant_statement(envelope, Agreement, terms.provider)
     except SignatureInvalid as error:
         raise AgreementUnfit(f"{terms.agreement} lacks a signature") from error
     with node.database.read() as session:

@@ -29,7 +29,7 @@ from nodes.publishing.artifacts import hash_file
 from nodes.publishing.datasets import contract_of
 from nodes.receiving.apply import check_both_signed
 from nodes.sharing_tables import SubscriptionRow
-from nodes.signed import Signed, peek_statement, read_statement
+from nodes.signed import Signed, peek_statement
 from nodes.sources.artifact import read_artifact
 
 
@@ -120,7 +120,8 @@ def check_receipt(node: Node, judged: Judged, envelope: str) -> Signed[Receipt]:
     """
     grant, manifest = judged.opened.grant, judged.manifest.statement
     try:
-        signed = read_statement(envelope, Receipt, node.trust.node_key(grant.provider))
+        node.trust.node_key(grant.provider)  # it is active, and a key of its counts
+        signed = node.trust.receipt(envelope, grant.provider, judged.opened.place)
     except SignatureInvalid as error:
         raise ReceiptUnfit(f"the receipt is not signed by {grant.provider}") from error
     receipt = signed.statement
@@ -167,10 +168,11 @@ def fetch_contract(node: Node, manifest: Manifest) -> Contract:
 
 
 def _provider_documents(node: Node, opened: OpenGrant) -> tuple[Signed[Manifest], Signed[DatasetRecord]]:
-    provider_key = node.trust.node_key(opened.grant.provider)
+    provider, trust = opened.grant.provider, node.trust
+    trust.node_key(provider)  # it is active, and a key of its counts
     try:
-        manifest = read_statement(opened.logged.manifest_envelope, Manifest, provider_key)
-        record = read_statement(opened.logged.record_envelope, DatasetRecord, provider_key)
+        manifest = trust.participant_statement(opened.logged.manifest_envelope, Manifest, provider)
+        record = trust.participant_statement(opened.logged.record_envelope, DatasetRecord, provider)
     except SignatureInvalid as error:
         raise DocumentsUnfit("manifest or record is not signed by the provider") from error
     return manifest, record

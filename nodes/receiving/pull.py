@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from audit.durable import sync_file, sync_folder
 from contracts.clock import epoch_ms
-from contracts.errors import Conflict, Invalid
+from contracts.errors import Conflict, HeadwatersError, Invalid
 from contracts.messages import (
     LoggedGrant,
     Manifest,
@@ -28,6 +28,8 @@ from contracts.messages import (
     utc,
 )
 from contracts.schema import Contract
+from nodes import books
+from nodes.aborting import give_up
 from nodes.exclusive import exclusively
 from nodes.granted import GrantExpired
 from nodes.node import Node
@@ -157,8 +159,9 @@ def _receive(run: _Pull, manifest: Signed[Manifest]) -> ReceivedRow:
     number = manifest.statement.number
     fetch, judged = _granted(run, number)
     if judged.manifest.digest != manifest.digest:
-        _forget(run, fetch)
-        raise FeedBroken(f"release {number} in the feed is not the one that was granted")
+        broken = FeedBroken(f"release {number} in the feed is not the one that was granted")
+        _give_up(run, fetch, broken)
+        raise broken
     receipt = _provider_receipt(run, fetch, judged)
     partial = _partial(run, fetch.grant_id)
     final = _final(run, number)
@@ -167,11 +170,15 @@ def _receive(run: _Pull, manifest: Signed[Manifest]) -> ReceivedRow:
         try:
             check_bytes(partial, receipt.statement)
             check_rows(partial, run.contract(judged.manifest.statement), receipt.statement)
-        except (DataAltered, ContractBroken):
+        except DataAltered:
             partial.unlink()
             raise
+        except ContractBroken as error:
+            _give_up(run, fetch, error)  # the same bytes would break the contract again
+            raise
         partial.replace(final)
-        sync_folder(final.parent)
+    # Also for a file that an earlier process put in place: it may have died before its name was durable.
+    sync_folder(final.parent)
     return _sign_for(run, fetch, receipt, final)
 
 
@@ -262,9 +269,11 @@ def _sign_for(run: _Pull, fetch: FetchRow, provider: Signed[Receipt], final: Pat
         next_at=epoch_ms(now),
         at=epoch_ms(now),
     )
+    logged = LoggedGrant.parse(fetch.logged.encode())
     with node.database.transaction() as session:
         session.merge(received)
         session.merge(outbox)
+        books.enter(session, logged, signed, provider, now)
         subscription = session.get(SubscriptionRow, fetch.subscription)
         if subscription is not None:
             subscription.cursor = max(subscription.cursor, fetch.number)
@@ -342,6 +351,11 @@ def _forget(run: _Pull, row: FetchRow) -> None:
         if stale is not None:
             session.delete(stale)
     _partial(run, row.grant_id).unlink(missing_ok=True)
+
+
+def _give_up(run: _Pull, row: FetchRow, error: HeadwatersError) -> None:
+    _forget(run, row)
+    give_up(run.node, LoggedGrant.parse(row.logged.encode()), error)
 
 
 def _folder(node: Node, dataset: str) -> Path:

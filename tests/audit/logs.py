@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from audit.chains import Chains
 from audit.cosignature import Cosigner
 from audit.database import Database
-from audit.entry import Entry, EntryKind
+from audit.entry import Entry, EntryKind, parse_entry
 from audit.keys import SigningKey
 from audit.log import Log
+from audit.merkle import leaf_hash
 from audit.note import NoteSigner, parse_note
 from audit.quorum import WitnessPolicy
 from audit.unit import Unit
 from contracts.canonical import digest
 from contracts.clock import FrozenClock
+from contracts.messages import SubscriptionHeads
 
 ORIGIN = "audit.alliance.example/2026h1"
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -37,9 +40,44 @@ def appending(*numbers: int) -> Callable[[Unit], list[int]]:
     return lambda unit: [unit.append(event(number, unit.now)) for number in numbers]
 
 
+def shard_key(number: int) -> SigningKey:
+    """Give the key of a later shard."""
+    return SigningKey.from_seed(bytes([100 + number]) * 32)
+
+
+def shard_signer(number: int, origin: str) -> NoteSigner:
+    """Give the signer of a later shard."""
+    return NoteSigner(origin, shard_key(number))
+
+
 def new_log(database: Database, *, window_seconds: float = 0, sealed: bool = False) -> Log:
     """Give a log that has not started."""
-    return Log(database, SIGNER, ORIGIN, FrozenClock(NOW), window_seconds, sealed=sealed)
+    return Log(
+        database, SIGNER, ORIGIN, FrozenClock(NOW), window_seconds, sealed=sealed, signer_of=shard_signer
+    )
+
+
+def heads_of(log: Log) -> bytes:
+    """Give the subscription heads that the newest shard's entries lead to."""
+    carried = log.heads()
+    chains = Chains(() if carried is None else SubscriptionHeads.parse(carried).heads, log.origin)
+    for index, leaf in enumerate(log.entries(0, log.size())):
+        chains.follow(index, parse_entry(leaf), leaf_hash(leaf))
+    return SubscriptionHeads(heads=chains.heads()).canonical()
+
+
+def close_shard(log: Log, origin: str, *, publish: bool = True) -> None:
+    """Close the newest shard and publish its end."""
+    key, heads = shard_key(log.shard().number + 1).public, heads_of(log)
+    log.commit_blocking(lambda unit: unit.close_shard(origin, key, heads))
+    if publish:
+        log.publish_cosigned(cosigned(log.checkpoint()))
+
+
+def next_shard(log: Log, origin: str) -> None:
+    """Let the shard ``origin`` follow the newest one."""
+    close_shard(log, origin)
+    log.open_next_blocking()
 
 
 @contextmanager

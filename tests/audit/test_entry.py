@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 
 from audit.commitment import commit
 from audit.entry import (
-    MAX_CODE_CHARS,
     MAX_CODES,
     MAX_ENTRY_BYTES,
-    MAX_MS,
     Entry,
     EntryInvalid,
     EntryKind,
     chain_digest,
     parse_entry,
+    read_leaf,
 )
+from audit.entry_fields import MAX_CODE_CHARS, MAX_MS
+from audit.entry_forms import kind_of
 from audit.keys import SigningKey
 from audit.merkle import leaf_hash
 from contracts.canonical import NotCanonical, canonical_bytes
+from contracts.errors import Invalid
 
 AT = datetime(2026, 11, 22, 1, 2, 3, 456_000, tzinfo=UTC)
 KEY = SigningKey.from_seed(b"\x01" * 32)
@@ -94,6 +96,7 @@ EXAMPLES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.KEY_ROTATE: {"part": PART, "role": "node", "old": KEY.key_id, "new": KEY.key_id, "dig": DIGEST},
     EntryKind.KEY_REVOKE: {"part": None, "role": "statement", "kid": KEY.key_id, "n": 9, "dig": DIGEST},
     EntryKind.TRUST_ROOT: {"n": 1, "dig": DIGEST, "k": 5},
+    EntryKind.TWIN: {"origin": "audit.alliance.example/2027h1/sm3", "size": 300, "srt": "sm3:" + "a" * 64},
     EntryKind.SECURITY_EVENT: {
         "eid": "e-" + "a" * 12,
         "cls": "access.denied-burst",
@@ -238,6 +241,58 @@ def test_any_bytes_parse_or_are_refused(piece: bytes, at: int) -> None:
         except (EntryInvalid, NotCanonical):
             continue
         assert entry.encode() == raw
+
+
+EVERY = {kind: Entry(kind, AT, fields).encode() for kind, fields in EXAMPLES.items()}
+_ODD = st.sampled_from(
+    [b"", b'"', b"0", b"1", b"-1", b"null", b"true", b"sha256:", b"\\", b"\xff", b" ", b",", b"}", b"a" * 101]
+)
+
+
+@given(st.sampled_from(EntryKind), st.integers(0, 900), st.integers(0, 80), _ODD | st.binary(max_size=8))
+def test_the_quick_reading_comes_to_the_same_verdict(
+    kind: EntryKind, at: int, count: int, piece: bytes
+) -> None:
+    """A leaf of any kind, spoilt anywhere, is read alike by both readings, or refused by both."""
+    whole = EVERY[kind]
+    for raw in (whole, whole[:at] + piece + whole[at + count :], whole[:at] + piece + whole[at:]):
+        quick = kind_of(raw)
+        try:
+            entry = parse_entry(raw)
+        except Invalid:
+            assert quick is None
+            with pytest.raises(Invalid):
+                read_leaf(raw)
+            continue
+        leaf = read_leaf(raw)
+        assert quick in {None, entry.kind}
+        assert (leaf.kind, {name: leaf.fields[name] for name in entry.fields}) == (entry.kind, entry.fields)
+
+
+@pytest.mark.parametrize("kind", EntryKind)
+def test_every_usual_leaf_is_read_quickly(kind: EntryKind) -> None:
+    """The examples of all kinds match their forms, so no long log falls back to the slow reading."""
+    assert kind_of(EVERY[kind]) is kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ed25519:" + "A" * 43 + "=", "ed25519:" + "/" * 43 + "=", KEY.public.text[:-2] + "B="],
+)
+def test_what_looks_like_a_key_and_is_none_is_refused(text: str) -> None:
+    """A key of small order, outside the field, or in a second spelling is refused, quickly or slowly."""
+    raw = GOOD.replace(KEY.public.text.encode(), text.encode())
+
+    assert kind_of(raw) is None
+    with pytest.raises(EntryInvalid):
+        read_leaf(raw)
+
+
+def test_a_field_cannot_stand_in_for_the_head() -> None:
+    """Kind, time and version are the entry's own; a field of their name is refused."""
+    for name in ("v", "t", "ts"):
+        with pytest.raises(EntryInvalid):
+            Entry(EntryKind.POLICY_ACTIVATE, AT, {"pol": DIGEST, name: 1})
 
 
 @given(st.integers(0, MAX_MS))

@@ -239,3 +239,22 @@ def test_all_roots_differ() -> None:
 def flipped(value: bytes) -> bytes:
     """Change one bit."""
     return value[:-1] + bytes([value[-1] ^ 1])
+
+
+@given(st.lists(st.integers(0, 600), max_size=6))
+def test_many_leaves_at_once_are_the_same_as_one_by_one(pieces: list[int]) -> None:
+    """An edge that is extended by pieces is the one that is grown leaf by leaf, and names what it made."""
+    leaves = [leaf_hash(b"%d" % number) for number in range(sum(pieces))]
+    grown, single = Frontier(), Frontier()
+    levels: dict[int, list[bytes]] = {}
+    for count in pieces:
+        for level, hashes in enumerate(grown.extend(leaves[grown.size : grown.size + count])):
+            levels.setdefault(level, []).extend(hashes)
+    for leaf in leaves:
+        single.append(leaf)
+
+    assert (grown.size, grown.hashes, grown.root()) == (single.size, single.hashes, single.root())
+    for level, hashes in levels.items():
+        width = 1 << level
+        starts = range(0, len(leaves) - width + 1, width)
+        assert hashes == [tree_root(leaves[start : start + width]) for start in starts]

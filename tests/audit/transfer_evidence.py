@@ -1,6 +1,7 @@
 """One whole transfer with real keys and a real log, as the parties would leave it behind."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from audit.grant_entry import obligations_digest
 from audit.keys import SigningKey
 from audit.log import Log
 from audit.proof import TlogProof
-from audit.transfer_proof import Envelopes, ProvenEntry, assemble_proof, proven_entry
-from audit.trust import TrustedParticipant, TrustRoot
+from audit.transfer_proof import Envelopes, ProvenEntry, Term, TransferProof, encode_proof
+from audit.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
+from audit.trust_file import SignedRoot, TrustFile
 from audit.unit import Unit
 from contracts.canonical import digest, sha256_hex
 from contracts.clock import epoch_ms
@@ -34,13 +36,15 @@ from contracts.messages import (
     Statement,
     Text,
 )
-from tests.audit.logs import NOW, ORIGIN, POLICY, SIGNER, appending, cosigned, running
+from tests.audit.logs import NOW, ORIGIN, SIGNER, WITNESSES, appending, cosigned, running
 
 EXCHANGE = SigningKey.from_seed(bytes([2]) * 32)
 PROVIDER = SigningKey.from_seed(bytes([3]) * 32)
 CONSUMER = SigningKey.from_seed(bytes([4]) * 32)
 STRANGER = SigningKey.from_seed(bytes([5]) * 32)
-PROVIDER_ID, CONSUMER_ID = "p-providerxxxx", "p-consumerxxxx"
+THIRD = SigningKey.from_seed(bytes([6]) * 32)
+ROOT_KEYS = [SigningKey.from_seed(bytes([20 + number]) * 32) for number in range(3)]
+PROVIDER_ID, CONSUMER_ID, THIRD_ID = "p-providerxxxx", "p-consumerxxxx", "p-thirdxxxxxxx"
 DATA = b"station,pm25\nA,35\n" * 10_000
 SALT, CONTENT_SALT = bytes([8]) * 32, bytes([9]) * 32
 CONTRACT = ContractRef(id="air-hourly", version="1.0.0", digest=digest("contract"))
@@ -53,22 +57,47 @@ def content(data: bytes = DATA) -> ContentDigest:
     return hasher.digest()
 
 
-def trust_root() -> TrustRoot:
-    """Give the trust root of the test's alliance."""
-    return TrustRoot(
-        origin=ORIGIN,
-        log_vkey=str(SIGNER.verifier_key),
-        statement_key=EXCHANGE.public.text,
-        policy=POLICY.format(),
+def trust_root(**changes: object) -> TrustRoot:
+    """Give the root of the test's alliance: two parties that witness, and a third province that only does."""
+    parties = [
+        (PROVIDER_ID, Text(zh="甲省", en="Province A"), PROVIDER),
+        (CONSUMER_ID, Text(zh="乙省", en="Province B"), CONSUMER),
+        (THIRD_ID, Text(zh="丙省", en="Province C"), THIRD),
+    ]
+    root = TrustRoot(
+        number=0,
+        previous=None,
+        issued_at=NOW,
+        expires_at=None,
+        threshold=2,
+        quorum=2,
+        logs=[TrustedLog(origin=ORIGIN, vkey=str(SIGNER.verifier_key))],
+        statement_keys=[TrustedKey(key=EXCHANGE.public.text)],
         participants=[
             TrustedParticipant(
-                participant=PROVIDER_ID, name=Text(zh="甲省", en="Province A"), node_key=PROVIDER.public.text
-            ),
-            TrustedParticipant(
-                participant=CONSUMER_ID, name=Text(zh="乙省", en="Province B"), node_key=CONSUMER.public.text
-            ),
+                participant=participant,
+                name=name,
+                node_keys=[TrustedKey(key=key.public.text)],
+                witness_keys=[TrustedWitness(vkey=str(witness.verifier_key))],
+                root_key=root_key.public.text,
+            )
+            for (participant, name, key), witness, root_key in zip(parties, WITNESSES, ROOT_KEYS, strict=True)
         ],
     )
+    return root.model_copy(update=changes)
+
+
+def trust(**changes: object) -> TrustFile:
+    """Give a trust file that no province has signed."""
+    return TrustFile.of(None, trust_root(**changes))
+
+
+def signed_root(*, number: int = 1, signers: int = 2, **changes: object) -> SignedRoot:
+    """Give a root that the first ``signers`` provinces signed."""
+    signed = SignedRoot(signatures=[], signed=trust_root(number=number, **changes))
+    for one, key in zip(signed.signed.participants[:signers], ROOT_KEYS, strict=False):
+        signed = signed.with_signature(one.participant, key)
+    return signed
 
 
 def seal(statement: Statement, *keys: SigningKey) -> Envelope:
@@ -97,10 +126,16 @@ class Evidence:
     grant: ProvenEntry
     done: ProvenEntry
 
+    terms: Mapping[Term, ProvenEntry] = field(default_factory=dict)
+    early: tuple[ProvenEntry, ...] = ()
+
+    def whole(self, **signed: Envelope) -> TransferProof:
+        """Put the proof together, with some envelopes exchanged for others."""
+        return TransferProof(self.done, self.grant, Envelopes(**{**self.signed, **signed}), self.terms)
+
     def proof(self, **signed: Envelope) -> bytes:
         """Write the proof file, with some envelopes exchanged for others."""
-        texts = {name: one.encode().decode() for name, one in {**self.signed, **signed}.items()}
-        return assemble_proof(self.done, self.grant, Envelopes(**texts))
+        return encode_proof(self.whole(**signed))
 
 
 def statements() -> Statements:
@@ -269,8 +304,12 @@ def evidence(
     witnesses: int = 2,
     done: dict[str, str | int | bool] | None = None,
     granted: dict[str, str | int | None] | None = None,
+    early: Callable[[Unit, Statements], None] | None = None,
 ) -> Evidence:
-    """Log a transfer and collect its evidence; ``done`` and ``granted`` replace fields of the entries."""
+    """Log a transfer and collect its evidence; ``done`` and ``granted`` replace fields of the entries.
+
+    ``early`` appends the first two entries, which are proven beside it.
+    """
     told = told or statements()
     database = open_database(f"sqlite:///{folder / 'evidence.db'}")
     upgrade(database, "exchange:migrations")
@@ -284,21 +323,23 @@ def evidence(
         return unit.append(Entry(EntryKind.DONE, unit.now, fields))
 
     with running(database) as log:
-        log.commit_blocking(appending(0, 1))
+        log.commit_blocking(appending(0, 1) if early is None else lambda unit: early(unit, told))
         log.commit_blocking(grant_unit)
         log.commit_blocking(appending(3))
         log.commit_blocking(done_unit)
         note = cosigned(log.commit_blocking(appending(5, 6, 7)).checkpoint, witnesses)
-        collected = Evidence(told, signed_by_their_owners(told), _proven(log, 2, note), _proven(log, 4, note))
+        first = (_proven(log, 0, note), _proven(log, 1, note))
+        granted_at, closed_at = _proven(log, 2, note), _proven(log, 4, note)
+        collected = Evidence(told, signed_by_their_owners(told), granted_at, closed_at, early=first)
     database.close()
     return collected
 
 
 def with_checkpoint(entry: ProvenEntry, note: bytes) -> ProvenEntry:
     """Exchange the checkpoint under a proven entry."""
-    return proven_entry(entry.leaf_bytes(), replace(entry.proof(), checkpoint_note=note))
+    return ProvenEntry(entry.leaf, replace(entry.proof, checkpoint_note=note))
 
 
 def _proven(log: Log, index: int, note: bytes) -> ProvenEntry:
     path = tuple(log.inclusion_path(index, 8))
-    return proven_entry(log.entry(index), TlogProof(index, path, note))
+    return ProvenEntry(log.entry(index), TlogProof(index, path, note))

@@ -47,7 +47,7 @@ class Subscription:
         return index
 
     def done(self, unit: Unit, grant: int, *, late: bool = False) -> int:
-        """Append the closing of the grant at index ``grant``."""
+        """Append the closing of the grant at the place ``grant``."""
         fields = {name: digest(name) for name in ("cc", "pr", "cr")}
         entry = Entry(
             EntryKind.DONE, unit.now, {**self._closing(unit, grant), **fields, "len": 5, "late": late}
@@ -56,7 +56,7 @@ class Subscription:
         return self.last
 
     def expire(self, unit: Unit, grant: int) -> int:
-        """Append the expiry of the grant at index ``grant``."""
+        """Append the expiry of the grant at the place ``grant``."""
         self.last = unit.append(Entry(EntryKind.EXPIRE, unit.now, {**self._closing(unit, grant), "pr": None}))
         return self.last
 
@@ -68,7 +68,14 @@ class Subscription:
         }
 
     def _closing(self, unit: Unit, grant: int) -> dict[str, str | int | None]:
-        return {**self._transfer(self.open[grant]), "gidx": grant, "prev": self._previous(unit)}
+        found = unit.located(grant)
+        elsewhere = {} if found.origin == unit.origin else {"gsh": found.origin}
+        return {
+            **self._transfer(self.open[grant]),
+            "gidx": found.index,
+            "prev": self._previous(unit),
+            **elsewhere,
+        }
 
     def _previous(self, unit: Unit) -> str | None:
         return None if self.last is None else unit.leaf_hash(self.last)

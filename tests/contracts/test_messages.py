@@ -1,5 +1,6 @@
 """Wire shapes come back as they were sent, and refuse what is not agreed."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import orjson
@@ -143,7 +144,7 @@ def test_payload_types_are_unique_and_versioned() -> None:
     types = [kind.payload_type for kind in Statement.__subclasses__() if hasattr(kind, "payload_type")]
 
     assert len(types) == len(set(types)) >= 12
-    assert all(t.startswith("application/vnd.headwaters.") and ".v1+json" in t for t in types)
+    assert all(re.fullmatch(r"application/vnd\.headwaters\.[a-z-]+\.v[1-9]\+json", kind) for kind in types)
     assert Directory.payload_type in types
 
 

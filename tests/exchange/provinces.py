@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,7 +72,11 @@ class Province:
     node_key: SigningKey = field(default_factory=SigningKey.generate)
     sealing_key: SealingKey = field(default_factory=SealingKey.generate)
     witness_key: SigningKey = field(default_factory=SigningKey.generate)
+    root_key: SigningKey | None = None
+    witness_number: int = 1
     state: WitnessState | None = None
+    later_states: dict[str, WitnessState] = field(default_factory=dict)
+    notes: dict[str, bytes] = field(default_factory=dict)  # what was cosigned last, as the log signed it
     asked: list[MailboxRequest] = field(default_factory=list)
     odd: Callable[[MailboxRequest], MailboxAnswer] | None = None
 
@@ -81,7 +86,8 @@ class Province:
 
     @property
     def cosigner(self) -> Cosigner:
-        return Cosigner(f"witness.example/{self.participant}", self.witness_key)
+        number = "" if self.witness_number == 1 else f"/w{self.witness_number}"
+        return Cosigner(f"witness.example/{self.participant}{number}", self.witness_key)
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -98,6 +104,7 @@ class Province:
             "witness_vkey": str(self.cosigner.verifier_key) if self.invite.witness else None,
             "address": None,
             "at": self.exchange.clock.now(),
+            "root_key": None if self.root_key is None else self.root_key.public.text,
         } | changes
         statement = Registration.model_validate(fields)
         return sign(Registration.payload_type, statement.canonical(), [self.node_key]).encode()
@@ -131,26 +138,44 @@ class Province:
                 return self._cosign(body)
             case "/witness/challenge":
                 return self._challenge(Challenge.parse(body))
+            case path if request.method == "GET" and path.endswith("/checkpoint"):
+                return self._show(path.split("/")[2])
             case _:
                 return mailbox_answer(200, body)
 
     def _cosign(self, body: bytes) -> MailboxAnswer:
         request = parse_add_checkpoint(body)
-        verdict = judge(self.state, request, VerifierKey.parse(self.invite.log_vkey))
+        origin = request.checkpoint.origin
+        # A real node follows the proofs of succession; here the exchange's own list is as good.
+        keys = {shard.origin: shard.vkey for shard in self.exchange.parts.log.shards()}
+        keys[self.invite.origin] = self.invite.log_vkey
+        verdict = judge(self._state_of(origin), request, VerifierKey.parse(keys[origin]))
         if verdict.state is None:
             kind = SIZE_CONTENT_TYPE if verdict.last_size is not None else "text/plain"
             return mailbox_answer(verdict.status, verdict.body, kind)
-        self.state = verdict.state
+        if origin == self.invite.origin:
+            self.state = verdict.state
+        else:
+            self.later_states[origin] = verdict.state
+        self.notes[origin] = request.note.encode()
         line = self.cosigner.cosign(request.note.text, self.exchange.clock.now())
         return mailbox_answer(200, line.encode())
 
+    def _show(self, origin_hash: str) -> MailboxAnswer:
+        named = {hashlib.sha256(origin.encode()).hexdigest(): note for origin, note in self.notes.items()}
+        return mailbox_answer(200 if origin_hash in named else 404, named.get(origin_hash, b""))
+
+    def _state_of(self, origin: str) -> WitnessState | None:
+        return self.state if origin == self.invite.origin else self.later_states.get(origin)
+
     def _challenge(self, challenge: Challenge) -> MailboxAnswer:
+        state = self._state_of(challenge.origin)
         answer = ChallengeAnswer(
             origin=challenge.origin,
             nonce=challenge.nonce,
             participant=self.participant,
-            size=self.state.size if self.state else 0,
-            root=base64.b64encode(self.state.root).decode() if self.state else "",
+            size=state.size if state else 0,
+            root=base64.b64encode(state.root).decode() if state else "",
             at=self.exchange.clock.now(),
         )
         envelope = sign(ChallengeAnswer.payload_type, answer.canonical(), [self.node_key])
@@ -185,9 +210,10 @@ class Exchange:
         assert answer.status_code == 201, answer.text
         return Province(self, parse_invite(answer.json()["invite"]))
 
-    async def admit(self, *, witness: bool = True) -> Province:
-        """Invite a province, let it join, and approve it."""
+    async def admit(self, *, witness: bool = True, rooted: bool = False) -> Province:
+        """Invite a province, let it join, and approve it; a rooted one has a root key."""
         province = await self.invite(witness=witness)
+        province.root_key = SigningKey.generate() if rooted else None
         joined = await province.join()
         assert joined.status_code == 202, joined.text
         told = {"fingerprint": fingerprint(province.node_key.public.text)}

@@ -1,6 +1,7 @@
 """Cosigning: a checkpoint is published when a quorum has cosigned, and a fork raises the alarm."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 
@@ -331,3 +332,21 @@ async def test_a_line_over_another_text_does_not_poison_the_checkpoint(
     policy = WitnessPolicy.k_of_n(VerifierKey.parse(witnesses[0].invite.log_vkey), keys, 2)
 
     assert len(policy.check(note, now=exchange.clock.now()).cosignatures) == 2
+
+
+async def test_the_status_says_when_business_stops(
+    exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
+) -> None:
+    """After a quorum was had, an uncovered entry starts the outage clock that the log itself keeps."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()
+    await exchange.invite(witness=False)
+    began = exchange.clock.now()
+    exchange.clock.advance(30)
+    async with Serving(witnesses[0]):
+        await Cosigning(exchange.parts).round()
+    standing = await status(exchange)
+
+    assert standing.unwitnessed_since == began
+    assert standing.business_stops_at == began + timedelta(hours=4)

@@ -120,7 +120,14 @@ async def test_the_status_counts_everything(exchange: Exchange) -> None:
     status = (await exchange.person("operator").get("/operator/status")).json()
 
     assert (status["members"], status["witnesses"], status["datasets"]) == (1, 1, 0)
-    assert status["transfers"] == {"granted": 0, "denied": 0, "done": 0, "expired": 0, "bytes": 0}
+    assert status["transfers"] == {
+        "granted": 0,
+        "denied": 0,
+        "done": 0,
+        "expired": 0,
+        "aborted": 0,
+        "bytes": 0,
+    }
     assert status["log"]["size"] == exchange.parts.log.size()
 
 

@@ -276,6 +276,17 @@ async def test_nothing_is_relayed_without_a_grant(exchange: Exchange) -> None:
     assert code(answer) == (403, "not-relayed")
 
 
+async def test_gossip_is_relayed_without_a_grant(exchange: Exchange) -> None:
+    """Nodes may compare what they saw of the log whether or not they share data."""
+    asker, peer = await exchange.admit(), await exchange.admit()
+    message = relayed(peer, asker, path="/witness/gossip")
+    async with Serving(peer):
+        answer = await relay(asker, peer, message)
+
+    assert answer.status_code == 200
+    assert MailboxAnswer.parse(answer.content).body == message.body
+
+
 async def test_nothing_is_relayed_to_a_suspended_provider(exchange: Exchange) -> None:
     """A provider out of good standing is not reached."""
     exchange = gated(exchange)
@@ -296,10 +307,12 @@ async def test_nothing_is_relayed_to_a_suspended_provider(exchange: Exchange) ->
         ("GET", f"http://p-aaaaaaaaaaaa.node/deliveries/{GRANT}/../../local/data"),
         ("GET", f"http://p-bbbbbbbbbbbb.node/deliveries/{GRANT}/data"),
         ("GET", f"https://p-aaaaaaaaaaaa.node/deliveries/{GRANT}/data"),
+        ("GET", "http://p-aaaaaaaaaaaa.node/witness/gossip"),
+        ("POST", "http://p-aaaaaaaaaaaa.node/witness/challenge"),
         ("POST", "/deliveries"),
     ],
 )
-def test_only_deliveries_are_relayed(method: str, target: str) -> None:
+def test_only_deliveries_and_gossip_are_relayed(method: str, target: str) -> None:
     """Any other path, method or host is refused."""
     message = RelayRequest.model_validate({"method": method, "target_uri": target, "headers": [], "body": ""})
 

@@ -333,12 +333,17 @@ def test_every_other_step_is_refused() -> None:
 
 
 async def test_a_witness_does_not_bear_the_logs_name(exchange: Exchange) -> None:
-    """A witness key under the log's own name could be ground to the log's key id, and is refused."""
-    province = await exchange.invite()
-    vkey = str(Cosigner(province.invite.origin, province.witness_key).verifier_key)
-    answer = await exchange.http.post("/join", content=province.registration(witness_vkey=vkey))
+    """A witness key under the log's own name could be ground to the log's key id, and is refused.
 
-    assert code(answer) == (400, "wrong-witness-key")
+    So is one under the name of a second line or of the twin, of whatever shard.
+    """
+    province = await exchange.invite()
+    own = province.invite.origin
+    for name in (own, f"{own}/mldsa44", f"{own}/2099h1/sm2-sm3", f"{own}/sm3"):
+        vkey = str(Cosigner(name, province.witness_key).verifier_key)
+        answer = await exchange.http.post("/join", content=province.registration(witness_vkey=vkey))
+
+        assert code(answer) == (400, "wrong-witness-key")
 
 
 async def test_a_key_of_small_order_does_not_join(exchange: Exchange) -> None:

@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from audit.checkpoint import Checkpoint
 from audit.cosignature import WitnessState
 from audit.entry import Entry, EntryKind, parse_entry
 from audit.keys import SigningKey
+from audit.note import NoteSigner, format_note
 from audit.unit import LogSealed
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, MailboxAnswer, MailboxRequest
@@ -168,11 +170,19 @@ async def test_an_old_backup_cannot_sign(restart: Restart) -> None:
         append(restarted.exchange)
 
 
+def claim(restarted: Restarted, witness: Province, size: int, *, signed: bool = True) -> None:
+    """Let a witness say that it cosigned another history, and show a note that the log signed or did not."""
+    witness.state = WitnessState(size, b"\x01" * 32)
+    signer = restarted.exchange.parts.log_signer if signed else NoteSigner(ORIGIN, SigningKey.generate())
+    text = str(Checkpoint(ORIGIN, size, witness.state.root))
+    witness.notes[ORIGIN] = format_note(text, [signer.sign(text)])
+
+
 async def test_one_witness_ahead_is_enough_to_refuse(restart: Restart) -> None:
-    """A single witness that saw more outweighs two that did not."""
+    """A single witness that shows more under the log's key outweighs two that saw nothing."""
     restarted = await restart()
     ahead = restarted.witnesses[2]
-    ahead.state = WitnessState(10_000, b"\x01" * 32)
+    claim(restarted, ahead, 10_000)
     async with Serving(*restarted.witnesses):
         await restarted.opening.round()
 
@@ -183,11 +193,30 @@ async def test_one_witness_ahead_is_enough_to_refuse(restart: Restart) -> None:
 async def test_another_history_is_refused(restart: Restart) -> None:
     """A witness that cosigned another root of a size that this log has keeps it sealed for good."""
     restarted = await restart()
-    restarted.witnesses[0].state = WitnessState(3, b"\x01" * 32)
+    claim(restarted, restarted.witnesses[0], 3)
     async with Serving(*restarted.witnesses):
         await restarted.opening.round()
 
     assert "another history" in (restarted.exchange.parts.log_state.refusal or "")
+
+
+@pytest.mark.parametrize("shown", ["nothing", "unsigned", "older"])
+async def test_one_witness_cannot_keep_the_log_sealed(restart: Restart, shown: str) -> None:
+    """Who says that it saw more and cannot show it under the log's key is not heard; the others suffice."""
+    restarted = await restart()
+    liar = restarted.witnesses[0]
+    older = dict(liar.notes)
+    claim(restarted, liar, 10_000, signed=False)
+    if shown != "unsigned":
+        liar.notes = older if shown == "older" else {}
+    async with Serving(liar):
+        await restarted.opening.round()
+        alone = restarted.exchange.parts.log.sealed
+    async with Serving(*restarted.witnesses):
+        await restarted.opening.round()
+
+    assert (alone, restarted.exchange.parts.log.sealed) == (True, False)
+    assert restarted.exchange.parts.log_state.refusal is None
 
 
 async def test_a_witness_that_never_cosigned_counts(restart: Restart) -> None:

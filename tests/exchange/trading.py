@@ -19,7 +19,6 @@ import pytest
 from audit.entry import Entry, EntryKind, parse_entry
 from audit.grant_entry import obligations_digest
 from audit.keys import SigningKey
-from audit.log_store import entry_count
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.identifiers import Kind, new_id
@@ -273,9 +272,8 @@ class Alliance:
 
     def entries(self, kind: EntryKind | None = None) -> list[Entry]:
         """Read the log, or its entries of one kind."""
-        with self.parts.database.read() as session:
-            count = entry_count(session.connection())
-        found = [parse_entry(leaf) for leaf in self.parts.log.entries(0, count)]
+        log = self.parts.log
+        found = [parse_entry(leaf) for leaf in log.entries(0, log.size())]
         return [entry for entry in found if kind is None or entry.kind is kind]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from audit.entry import _FIELDS, EntryKind
+from audit.entry_fields import FIELDS, EntryKind
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "log-entries.md"
 
@@ -18,13 +18,13 @@ def test_every_entry_kind_has_its_row_with_every_field() -> None:
 
     assert set(EntryKind) <= set(written)
     assert {kind: sorted(written[kind]) for kind in EntryKind} == {
-        kind: sorted(fields) for kind, fields in _FIELDS.items()
+        kind: sorted(fields) for kind, fields in FIELDS.items()
     }
 
 
 def test_every_field_name_is_explained() -> None:
     """docs/reference/log-entries.md says what each field name means."""
     text = PAGE.read_text()
-    names = {name for fields in _FIELDS.values() for name in fields}
+    names = {name for fields in FIELDS.values() for name in fields}
 
     assert sorted(name for name in names if f"\n| `{name}` |" not in text) == []

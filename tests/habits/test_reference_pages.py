@@ -9,12 +9,30 @@ from fastapi.routing import APIRoute
 from exchange.settings import Settings
 from exchange.wiring import ROUTERS
 from nodes import app as node_app
-from nodes import local_routes, offers, witness_routes
+from nodes import (
+    completeness_routes,
+    key_routes,
+    local_routes,
+    network_routes,
+    offers,
+    trust_routes,
+    witness_routes,
+)
 from nodes.delivering import routes as deliveries
 from tests.habits import problems_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
-NODE_ROUTERS = (node_app._own, witness_routes.router, offers.router, deliveries.router, local_routes.router)
+NODE_ROUTERS = (
+    node_app._own,
+    witness_routes.router,
+    offers.router,
+    deliveries.router,
+    local_routes.router,
+    completeness_routes.router,
+    network_routes.router,
+    trust_routes.router,
+    key_routes.router,
+)
 
 
 def _spelled(routers: Iterable[APIRouter]) -> set[str]:

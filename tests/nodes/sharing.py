@@ -41,8 +41,8 @@ from nodes.receiving.apply import Request, apply_for, subscribe
 from nodes.registration import join, parse_invite
 from nodes.relay import ProviderLink
 from nodes.signed import Signed
+from tests.nodes.completeness_exchange import CompletenessExchange
 from tests.nodes.conftest import NOW
-from tests.nodes.sharing_exchange import SharingExchange
 
 DATASET = "river-buoy"
 CONTRACT = "surface-water-buoy"
@@ -121,7 +121,7 @@ class AppTransport(httpx.BaseTransport):
 class World:
     """Both nodes, their exchange and their clock."""
 
-    exchange: SharingExchange
+    exchange: CompletenessExchange
     clock: FrozenClock
     provider: Node
     consumer: Node
@@ -207,7 +207,7 @@ class World:
             return open_client.post("/deliveries", content=DeliveryRequest(logged=logged).canonical())
 
 
-def _approve(exchange: SharingExchange, participant: str, _fingerprint: str) -> None:
+def _approve(exchange: CompletenessExchange, participant: str, _fingerprint: str) -> None:
     exchange.approve(participant)
 
 
@@ -215,7 +215,7 @@ def _approve(exchange: SharingExchange, participant: str, _fingerprint: str) -> 
 class Joined:
     """Two homes that have joined, and their exchange at that moment: made once, copied for each test."""
 
-    exchange: SharingExchange
+    exchange: CompletenessExchange
     homes: tuple[Path, Path]
     at: datetime
 
@@ -223,7 +223,7 @@ class Joined:
 @pytest.fixture(scope="session")
 def joined(tmp_path_factory: pytest.TempPathFactory) -> Joined:
     clock = FrozenClock(NOW)
-    exchange = SharingExchange(clock)
+    exchange = CompletenessExchange(clock)
     exchange.grow(3)
     folder = tmp_path_factory.mktemp("joined")
     homes = (folder / "provider", folder / "consumer")
@@ -247,7 +247,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Joined:
 
 
 @pytest.fixture
-def exchange(joined: Joined, clock: FrozenClock) -> SharingExchange:
+def exchange(joined: Joined, clock: FrozenClock) -> CompletenessExchange:
     clock.advance((joined.at - clock.now()).total_seconds())
     fresh = copy.copy(joined.exchange)
     for name, value in vars(fresh).items():
@@ -259,7 +259,9 @@ def exchange(joined: Joined, clock: FrozenClock) -> SharingExchange:
 
 
 @pytest.fixture
-def world(joined: Joined, exchange: SharingExchange, clock: FrozenClock, tmp_path: Path) -> Iterator[World]:
+def world(
+    joined: Joined, exchange: CompletenessExchange, clock: FrozenClock, tmp_path: Path
+) -> Iterator[World]:
     homes = [Path(shutil.copytree(home, tmp_path / home.name)) for home in joined.homes]
     folder = tmp_path / "sources"
     folder.mkdir()

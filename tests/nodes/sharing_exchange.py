@@ -106,6 +106,7 @@ class SharingExchange(CatalogExchange):
     def append(self, entry: Entry) -> int:
         raw = entry.encode()
         self.entries[len(self.leaves)] = raw
+        self.leaf_bytes[leaf_hash(raw)] = raw
         self.leaves.append(leaf_hash(raw))
         return len(self.leaves) - 1
 

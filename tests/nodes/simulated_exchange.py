@@ -16,14 +16,17 @@ from audit.cosignature import format_add_checkpoint
 from audit.dsse import parse_envelope
 from audit.httpsig import sign_request, verify_request
 from audit.keys import PublicKey, SigningKey, fingerprint
-from audit.merkle import consistency_path, leaf_hash, tree_root
+from audit.merkle import consistency_path, inclusion_path, leaf_hash, tree_root
 from audit.note import NoteSigner, format_note
+from audit.tile import encode_bundle, parse_entries_path, parse_tile_path
+from audit.trust_file import RootList, SignedRoot
 from contracts.clock import Clock
 from contracts.errors import HeadwatersError, NotFound, Unavailable
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (
     Directory,
     Heads,
+    Inclusion,
     Invite,
     Level,
     MailboxAnswer,
@@ -64,13 +67,19 @@ class SimulatedExchange:
     log_key: SigningKey = field(default_factory=SigningKey.generate)
     invites: dict[str, Invite] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
+    second_keys: list[str] = field(default_factory=list)
     number: int = 0
     previous: str | None = None
     current: str = ""
     revocation_number: int = 0
     leaves: list[bytes] = field(default_factory=list)
+    leaf_bytes: dict[bytes, bytes] = field(default_factory=dict)  # by leaf hash
     cosignatures: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    roots: list[SignedRoot] = field(default_factory=list)
+    proposals: list[SignedRoot] = field(default_factory=list)
+    statements: dict[str, int] = field(default_factory=dict)  # digest to index
+    reported: list[bytes] = field(default_factory=list)  # proofs of two histories
     inbox: list[MailboxRequest] = field(default_factory=list)
     answers: dict[str, MailboxAnswer] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -85,6 +94,11 @@ class SimulatedExchange:
     def signer(self) -> NoteSigner:
         return NoteSigner(ORIGIN, self.log_key)
 
+    @property
+    def founding_vkey(self) -> str:
+        """The log's first key, which every invite pins."""
+        return str(self.signer.verifier_key)
+
     def invite(self, *, witness: bool = True, url: str = URL, hours: float = 24) -> str:
         invite = Invite(
             exchange_url=url,
@@ -93,7 +107,7 @@ class SimulatedExchange:
             witness=witness,
             secret="s" * 40,
             origin=ORIGIN,
-            log_vkey=str(self.signer.verifier_key),
+            log_vkey=self.founding_vkey,
             statement_key=self.statement_key.public.text,
             quorum=self.quorum,
             witnesses=self.witnesses,
@@ -120,6 +134,7 @@ class SimulatedExchange:
             expires_at=self.clock.now() + timedelta(days=1),
             quorum=self.quorum,
             members=listed,
+            second_keys=self.second_keys,
         ).model_copy(update=changes)
         signed = sign_statement(directory, self.statement_key)
         self.previous, self.current = signed.digest, signed.text
@@ -152,8 +167,25 @@ class SimulatedExchange:
     # --- the log ----------------------------------------------------------------------------------
 
     def grow(self, count: int = 1) -> None:
-        self.leaves += [leaf_hash(b"entry %d" % (len(self.leaves) + i)) for i in range(count)]
+        self.log_entries(*(b"entry %d" % (len(self.leaves) + i) for i in range(count)))
+
+    def log_entries(self, *entries: bytes) -> None:
+        self.leaf_bytes |= {leaf_hash(entry): entry for entry in entries}
+        self.leaves += [leaf_hash(entry) for entry in entries]
         self.cosignatures = []
+
+    def log_file(self, path: str) -> bytes:
+        """Give a tile or a bundle, as wide as its name says."""
+        if path.startswith("tile/entries/"):
+            n, width = parse_entries_path(path)
+            leaves = self.leaves[256 * n : 256 * n + width]
+            return encode_bundle(self.leaf_bytes[leaf] for leaf in leaves)
+        level, n, width = parse_tile_path(path)
+        whole = 1 << (8 * level)
+        return b"".join(
+            tree_root(self.leaves[index * whole : (index + 1) * whole])
+            for index in range(256 * n, 256 * n + width)
+        )
 
     def checkpoint(self, size: int | None = None) -> bytes:
         size = len(self.leaves) if size is None else size
@@ -168,6 +200,18 @@ class SimulatedExchange:
             return []
         return consistency_path(
             old, new, lambda level, i: tree_root(self.leaves[i << level : (i + 1) << level])
+        )
+
+    def inclusion(self, index: int) -> Inclusion:
+        """Prove an entry under what is published now."""
+        path = inclusion_path(
+            index, len(self.leaves), lambda level, i: tree_root(self.leaves[i << level : (i + 1) << level])
+        )
+        return Inclusion(
+            index=index,
+            leaf=base64.b64encode(self.leaf_bytes[self.leaves[index]]).decode(),
+            path=[base64.b64encode(one).decode() for one in path],
+            checkpoint=self.published().decode(),
         )
 
     def add_checkpoint_body(self, old: int) -> bytes:
@@ -206,7 +250,7 @@ class SimulatedExchange:
     def _handle(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("refused", request=request)
-        path = request.url.path
+        path = request.url.path.replace("/log/shards/1/", "/log/")  # there is one shard
         self.calls.append((request.method, path))
         try:
             return self._answer(request, path)
@@ -229,15 +273,21 @@ class SimulatedExchange:
                 return httpx.Response(200, text=self.current)
             case ("GET", "revocations"):
                 return httpx.Response(200, text=self.revocations())
+            case ("GET", "trust", "roots"):
+                since = int(request.url.params["since"])
+                logged = [one for one in self.roots if one.signed.number > since]
+                return httpx.Response(200, content=RootList(logged=logged, open=self.proposals).canonical())
             case ("GET", "log", "checkpoint"):
                 return httpx.Response(200, content=self.published())
+            case ("GET", "log", "tile", *_):
+                return httpx.Response(200, content=self.log_file(path.removeprefix("/log/")))
             case ("GET", "log", "consistency", old, new):
                 hashes = [base64.b64encode(one).decode() for one in self.path(int(old), int(new))]
                 return httpx.Response(200, json={"path": hashes})
             case _:
                 return self._signed(request, path)
 
-    def _signed(self, request: httpx.Request, path: str) -> httpx.Response:
+    def _signed(self, request: httpx.Request, path: str) -> httpx.Response:  # noqa: PLR0911
         parts = verify_request(
             request.method,
             str(request.url),
@@ -254,6 +304,8 @@ class SimulatedExchange:
             case ("GET", "events"):
                 since = int(request.url.params["since"])
                 return httpx.Response(200, json={"events": self.events[since:]})
+            case ("GET", "log", "statements", digest) if digest in self.statements:
+                return httpx.Response(200, content=self.inclusion(self.statements[digest]).canonical())
             case ("POST", "mailbox", "poll"):
                 requests, self.inbox = self.inbox, []
                 heads = Heads(events=len(self.events), directory=self.number)
@@ -261,6 +313,9 @@ class SimulatedExchange:
             case ("POST", "mailbox", "answers", message):
                 self.answers[message] = MailboxAnswer.parse(request.content)
                 return httpx.Response(204)
+            case ("POST", "log", "forks"):
+                self.reported.append(request.content)
+                return httpx.Response(200, json={"evidence": "sha256:" + "0" * 64})
             case ("POST", "relay", _) if self.relayed is not None:
                 return self.relayed(request)
             case _:
@@ -281,6 +336,7 @@ class SimulatedExchange:
             sealing_key=said.sealing_key,
             witness_vkey=said.witness_vkey,
             address=said.address,
+            root_key=said.root_key,
         )
         return httpx.Response(202, json={"status": "pending", "fingerprint": fingerprint(said.node_key)})
 

@@ -21,6 +21,7 @@ from nodes.registration import (
     InviteExpired,
     InviteInvalid,
     JoinRefused,
+    invite_text,
     join,
     parse_invite,
 )
@@ -200,3 +201,28 @@ def test_an_invite_whose_quorum_cannot_be_is_refused(exchange: SimulatedExchange
 
     with pytest.raises(InviteInvalid):
         parse_invite(exchange.invite())
+
+
+def test_a_witness_registers_a_root_key_once(exchange: SimulatedExchange, join_node: JoinNode) -> None:
+    """The root key's public half is registered; joining again after it was moved away makes no other one."""
+    home = join_node("sichuan")
+    member = next(iter(exchange.members.values()))
+    place = home / "keys" / "root.key"
+    registered = load_key(place).public.text
+    place.unlink()
+    text = invite_text(exchange.invites[member.participant])
+    join(text, home, person_name="li-wei", clock=exchange.clock, transport=exchange.transport)
+
+    assert member.root_key == registered
+    assert not place.exists()
+    assert next(iter(exchange.members.values())).root_key == registered
+
+
+def test_a_member_that_does_not_witness_has_no_root_key(
+    exchange: SimulatedExchange, join_node: JoinNode
+) -> None:
+    """Only witnesses sign trust roots."""
+    home = join_node("bank", witness=False)
+
+    assert next(iter(exchange.members.values())).root_key is None
+    assert not (home / "keys" / "root.key").exists()

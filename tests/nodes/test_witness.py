@@ -3,16 +3,19 @@ import base64
 import pytest
 
 from audit.cosignature import SIZE_CONTENT_TYPE
+from audit.equivocation import verify_fork
 from audit.keys import SigningKey
 from audit.merkle import tree_root
 from audit.note import VerifierKey, parse_note
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, ChallengeAnswer
 from nodes.broker import ExchangeSilent
+from nodes.forks import LogStopped
+from nodes.log_sight import ClockBehind
 from nodes.node import Node, open_node
 from nodes.tables import WitnessStateRow
-from nodes.trust import ClockBehind
 from nodes.witness import OtherLog, Standing, Witness, WitnessStateLost, origin_hash
+from tests.nodes.gossiping import rewrite
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 
 
@@ -147,12 +150,30 @@ def test_the_last_note_is_shown_with_both_signatures(witness: Witness, exchange:
 def test_a_challenge_is_answered_under_the_node_key(
     witness: Witness, exchange: SimulatedExchange, node: Node
 ) -> None:
-    """The answer names the nonce, size and root, signed by the node key; another log is refused."""
+    """The answer names the nonce, size and root, signed by the node key; of a log never cosigned, nothing."""
     witness.add_checkpoint(exchange.add_checkpoint_body(0))
     signed = witness.answer_challenge(Challenge(origin=ORIGIN, nonce="n" * 16))
 
-    answer = node.trust.participant_statement(signed.text, ChallengeAnswer, node.participant)
+    answer = node.trust.participant_statement(signed.text, ChallengeAnswer, node.participant).statement
     assert (answer.nonce, answer.size) == ("n" * 16, 3)
     assert base64.b64decode(answer.root) == tree_root(exchange.leaves)
-    with pytest.raises(OtherLog):
-        witness.answer_challenge(Challenge(origin="other.example", nonce="n" * 16))
+    other = witness.answer_challenge(Challenge(origin="other.example", nonce="n" * 16)).statement
+    assert (other.size, other.root) == (0, "")
+
+
+@pytest.mark.parametrize("grown", [0, 4])
+def test_a_request_that_shows_two_histories_stops_the_log(
+    witness: Witness, exchange: SimulatedExchange, node: Node, grown: int
+) -> None:
+    """The answer is 422 as ever; what the request proves is kept, and nothing is cosigned any more."""
+    witness.add_checkpoint(exchange.add_checkpoint_body(0))
+    rewrite(exchange, 3 + grown, since=1)
+
+    assert witness.add_checkpoint(exchange.add_checkpoint_body(3)).status == 422
+
+    [file] = node.home.evidence.iterdir()
+    assert verify_fork(file.read_bytes(), [exchange.signer.verifier_key]).size == 3
+    with pytest.raises(LogStopped):
+        witness.add_checkpoint(exchange.add_checkpoint_body(3))
+    with pytest.raises(LogStopped):
+        witness.answer_challenge(Challenge(origin=ORIGIN, nonce="n" * 16))

@@ -19,7 +19,7 @@ from audit.log_source import DatabaseSource
 from audit.merkle import leaf_hash
 from audit.note import VerifierKey
 from audit.transfer_proof import TransferProof, read_proof
-from audit.trust import TrustRoot
+from audit.trust_file import TrustFile
 from audit.verify import verify_transfer
 from contracts.clock import SystemClock
 from exchange.demo.processes import run
@@ -60,12 +60,12 @@ class Aftermath:
     @property
     def log_vkey(self) -> str:
         """Give the log's key as the consumer pinned it."""
-        return self.trust.log_vkey
+        return self.trust.root.logs[0].vkey
 
     @property
-    def trust(self) -> TrustRoot:
+    def trust(self) -> TrustFile:
         """Give the consumer's trust root."""
-        return TrustRoot.load(self.small.homes["consumer"] / "trust.json")
+        return TrustFile.load(self.small.homes["consumer"] / "trust.json")
 
     def leaves(self) -> list[bytes]:
         """Give every entry of the log."""
@@ -249,7 +249,7 @@ def test_every_acknowledged_index_still_holds_its_entry(after: Aftermath) -> Non
         assert (entry.kind, entry.fields["man"]) == (EntryKind.RELEASE_PUBLISH, told["manifest"])
     assert len(proven) == 2 * after.releases
     for one in proven:
-        assert leaves[one.proof().index] == one.leaf_bytes()
+        assert leaves[one.proof.index] == one.leaf
     for seen in after.small.recorder.released():
         assert seen.durable is not None
         assert parse_entry(leaves[seen.durable.index]).fields["gid"] == seen.grant

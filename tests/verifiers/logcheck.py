@@ -1,4 +1,7 @@
-"""The Go program that judges our logs with golang.org/x/mod: built once for its sources, and asked."""
+"""Our Go programs that put exported logs before other people's packages: built once, and asked.
+
+``logcheck`` asks golang.org/x/mod, ``cosigcheck`` asks transparency-dev's formats and merkle.
+"""
 
 import hashlib
 import os
@@ -10,23 +13,35 @@ from tests.parts import CACHE, missing, require
 SOURCE = Path(__file__).parent / "go"
 
 
-def build_logcheck() -> Path:
-    """Build the program if need be, and give its path; skip the test where Go is missing."""
+def build(name: str, package: str) -> Path:
+    """Build a program of the Go module if need be, and give its path; skip the test where Go is missing."""
     go = require("go")
-    sources = b"".join((SOURCE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
-    binary = CACHE / f"logcheck-{hashlib.sha256(sources).hexdigest()[:16]}"
+    files = sorted(path for path in SOURCE.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+    sources = hashlib.sha256(b"".join(path.read_bytes() for path in files))
+    binary = CACHE / f"{name}-{sources.hexdigest()[:16]}"
     if binary.exists():
         return binary
-    if subprocess.run([go, "mod", "download"], cwd=SOURCE, capture_output=True, check=False).returncode:
-        missing("golang.org/x/mod", "it once with a network: go mod download in tests/verifiers/go")
+    offline = {**os.environ, "GOFLAGS": "-mod=readonly", "GOPROXY": "off"}
     CACHE.mkdir(exist_ok=True)
     fresh = binary.with_suffix(f".{os.getpid()}")
-    subprocess.run([go, "build", "-trimpath", "-o", fresh, "."], cwd=SOURCE, check=True)
+    made = subprocess.run(
+        [go, "build", "-trimpath", "-o", fresh, package],
+        cwd=SOURCE,
+        env=offline,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        missing(
+            f"{name}'s modules",
+            f"them once with a network: go mod download in {SOURCE}; {made.stderr[-500:]}",
+        )
     return fresh.rename(binary)
 
 
-def judge(logcheck: Path, home: Path) -> str:
-    """Run the program on a folder and give its one line; its exit code must agree with it."""
-    run = subprocess.run([logcheck, home], capture_output=True, text=True, check=False)
+def judge(program: Path, home: Path) -> str:
+    """Run a program on a folder and give its one line; its exit code must agree with it."""
+    run = subprocess.run([program, home], capture_output=True, text=True, check=False)
     assert (run.returncode == 0) == run.stdout.startswith("OK ")
     return run.stdout + run.stderr

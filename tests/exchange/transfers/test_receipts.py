@@ -261,7 +261,7 @@ def test_totals_count_every_state(trade: Trade, logged: LoggedGrant) -> None:
     alliance.run(expire_grants(alliance.parts))
 
     with alliance.parts.database.read() as session:
-        assert store.totals(session) == store.Totals(granted=2, done=1, expired=1, bytes=4)
+        assert store.totals(session) == store.Totals(granted=2, done=1, expired=1, aborted=0, bytes=4)
 
 
 STEPS = ("ask-1", "ask-2", "delivered", "done", "wrong", "wait", "expire", "sweep")

@@ -151,7 +151,7 @@ def test_a_checkpoint_of_a_forked_log_is_refused(world: World) -> None:
     world.provider.trust.see_checkpoint(world.exchange.checkpoint())
     world.exchange.leaves[0] = b"\x07" * 32
 
-    refused(world, world.present(world.granted(subscription)), "log-forked")
+    refused(world, world.present(world.granted(subscription)), "history-unsettled")
 
 
 def test_an_expired_grant_is_refused(world: World) -> None:

@@ -52,9 +52,19 @@ def test_a_key_that_is_not_the_consumers_is_refused(world: World) -> None:
     logged = world.granted(world.ready())
     stranger = SigningKey.generate()
     world.exchange.spoil_grant = {"consumer_key": stranger.public.text}
-    bound = other_agreement(world, logged, world.provider.node_key, stranger)
+    bound = other_agreement(world, logged, world.provider.node_key, world.consumer.node_key)
 
     refused(world, world.present(bound, world.client(key=stranger)), "consumer-key-unknown")
+
+
+def test_an_agreement_signed_by_a_stranger_for_the_consumer_is_refused(world: World) -> None:
+    """That the exchange grants to a stranger's key does not make the stranger's signature the consumer's."""
+    logged = world.granted(world.ready())
+    stranger = SigningKey.generate()
+    world.exchange.spoil_grant = {"consumer_key": stranger.public.text}
+    bound = other_agreement(world, logged, world.provider.node_key, stranger)
+
+    refused(world, world.present(bound, world.client(key=stranger)), "agreement-not-ours")
 
 
 def test_the_provider_redacts_even_when_the_exchange_forgets(world: World) -> None:

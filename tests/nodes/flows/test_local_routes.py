@@ -189,7 +189,7 @@ def test_lists_are_there_even_when_they_are_empty(provider: Person) -> None:
     """A fresh node answers every question."""
     assert provider.get("subscriptions") == {"subscriptions": []}
     assert provider.get("outbox") == {"rows": []}
-    assert provider.get("events") == {"events": []}
+    assert provider.get("events") == {"events": [], "alarms": []}
     assert provider.get("datasets") == {"datasets": []}
     assert provider.get("agreements") == {"agreements": []}
 

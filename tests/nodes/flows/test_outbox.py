@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import select
 
 from audit.merkle import leaf_hash
-from audit.trust import TrustRoot
+from audit.trust_file import TrustFile
 from audit.verify import verify_transfer
 from nodes.broker import ExchangeSilent
 from nodes.exclusive import exclusively
@@ -55,7 +55,7 @@ def test_the_proof_beside_the_file_holds_offline(world: World) -> None:
     world.exchange.down = True
 
     proof = path.with_name("1.parquet.hwproof").read_bytes()
-    root = TrustRoot.load(world.consumer.home.trust_file)
+    root = TrustFile.load(world.consumer.home.trust_file)
     with path.open("rb") as data:
         verdict = verify_transfer(proof, data, root, now=world.clock.now())
 
@@ -124,7 +124,7 @@ def test_a_forked_log_keeps_the_receipt(world: World) -> None:
     world.exchange.leaves[0] = b"\x07" * 32
 
     assert settle(world, world.consumer) == 0
-    assert only(world.consumer)["reason"].startswith("log-forked")
+    assert only(world.consumer)["reason"].startswith("log-stopped")
 
 
 @pytest.mark.parametrize("field", ["pr", "cr"])

@@ -33,9 +33,13 @@ EXPECTED = {
     )
 }  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    not (DATA / "SOURCES.md").exists(), reason="the sample data is not beside the project (../shared/data)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (DATA / "SOURCES.md").exists(),
+        reason="the sample data is not beside the project (../shared/data)",
+    ),
+    pytest.mark.xdist_group("real-files"),  # half a million rows are judged once, not by every worker
+]
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ const (
 type proofs struct {
 	Inclusion []struct {
 		Index int64
+		Leaf  []byte
 		Path  [][]byte
 	}
 	Consistency []struct {
@@ -209,6 +210,9 @@ func checkProofs(dir string, tree tlog.Tree, leaves []tlog.Hash) (int, error) {
 		path, err := toHashes(claim.Path)
 		if err != nil || claim.Index >= tree.N {
 			return 0, fmt.Errorf("inclusion of %d is malformed", claim.Index)
+		}
+		if tlog.RecordHash(claim.Leaf) != leaves[claim.Index] {
+			return 0, fmt.Errorf("entry %d is another than the one claimed", claim.Index)
 		}
 		if err := tlog.CheckRecord(path, tree.N, tree.Hash, claim.Index, leaves[claim.Index]); err != nil {
 			return 0, fmt.Errorf("inclusion of %d: %w", claim.Index, err)

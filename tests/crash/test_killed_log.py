@@ -9,16 +9,17 @@ from audit.database import Database, open_database, upgrade
 from audit.fsck import Trusted, walk
 from audit.log_source import DatabaseSource
 from contracts.canonical import sha256_hex
-from tests.audit.crash_writer import write
 from tests.audit.logs import NOW, SIGNER, appending, running
+from tests.crash.rounds import played, rounds
+from tests.crash.writer import write
 
-ROUNDS = 12
+ROUNDS = rounds(10, 60)
 
 
 def _write_until_killed(url: str, answers: int) -> list[bytes]:
     """Run a writer, kill it after so many answers, and give every answer that got out."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.audit.crash_writer"])
+    context.set_forkserver_preload(["tests.crash.writer"])
     reading, writing = context.Pipe(duplex=False)
     process = context.Process(target=write, args=(url, writing), daemon=True)
     process.start()
@@ -60,6 +61,7 @@ def test_a_killed_log_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
             kept = {index: sha256_hex(leaf) for index, leaf in enumerate(log.entries(0, log.size()))}
         assert {index: kept.get(index) for index in acknowledged} == acknowledged
         _check_whole(database, heads)
+        played["log", "SIGKILL"] += 1
     database.close()
 
     assert len(acknowledged) > ROUNDS

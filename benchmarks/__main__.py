@@ -1,0 +1,54 @@
+"""Run benchmarks by name, all of them without one, and print a table or, with ``--json``, one JSON value."""
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import append, latency, offline, quorum
+from benchmarks.figures import Figure
+
+BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
+    "append": append.run,
+    "latency": latency.run,
+    "offline": offline.run,
+    "quorum": quorum.run,
+}
+
+
+def main() -> None:
+    """Read the command line, run, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all without a name")
+    parser.add_argument("--json", action="store_true", help="one JSON value on standard output")
+    chosen = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    figures: list[Figure] = []
+    for name in chosen.names or BENCHMARKS:
+        print(f"… {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="headwaters-bench-") as folder:
+            figures += BENCHMARKS[name](Path(folder))
+    if chosen.json:
+        print(json.dumps([figure.facts() for figure in figures], ensure_ascii=False, indent=2))
+        return
+    _show(figures)
+
+
+def _show(figures: list[Figure]) -> None:
+    table = Table(title=f"Python {platform.python_version()}, {platform.machine()}", title_justify="left")
+    for heading in ("target", "figure", "measured", "plain limit, same run", "ratio", "bar", "aim"):
+        table.add_column(heading, overflow="fold")
+    for figure in figures:
+        table.add_row(*figure.cells())
+    Console(width=150 if not sys.stdout.isatty() else None).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Completeness: subscription heads, what nodes counted, and the comparison that shows an omission."""

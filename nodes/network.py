@@ -1,0 +1,44 @@
+"""What a serving node does for the network beside its own business: mirror the log, replay it, gossip."""
+
+from contracts.clock import monotonic_seconds
+from contracts.errors import HeadwatersError
+from nodes import monitor
+from nodes.gossip import PERIOD_SECONDS, Asker
+from nodes.node import Node
+
+MIRROR_SECONDS = 5.0
+SCRUB_AT_ONCE = 16  # tiles and bundles held against the checkpoint again in each round of the mirror
+EAGER_SECONDS = 1.0  # between two rounds while the witness has heard too few peers to cosign
+
+
+def mirror_round(node: Node) -> None:
+    """Bring the mirror up to date, replay what is new, and hold a part of it against its checkpoint again."""
+    node.mirror.update()
+    monitor.replay(node)
+    node.mirror.scrub(SCRUB_AT_ONCE)
+
+
+class Gossiping:
+    """Asks round after round; a witness that has heard too few peers asks sooner."""
+
+    def __init__(self, period_seconds: float = PERIOD_SECONDS) -> None:
+        self._period_seconds = period_seconds
+        self._due_seconds = 0.0  # on the monotonic clock
+        self._busy: set[str] = set()  # peers that are still answering
+
+    def tick(self, node: Node) -> None:
+        """Hold a round where one is due."""
+        if monotonic_seconds() < self._due_seconds:
+            return
+        try:
+            Asker(node, self._period_seconds, busy=self._busy).round()
+        finally:
+            pause = min(EAGER_SECONDS, self._period_seconds) if _waits(node) else self._period_seconds
+            self._due_seconds = monotonic_seconds() + pause
+
+
+def _waits(node: Node) -> bool:
+    try:
+        return node.witness is not None and node.witness.peers_lacking() > 0
+    except HeadwatersError:
+        return True  # without a directory nobody can be asked
