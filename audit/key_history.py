@@ -9,13 +9,16 @@ at which the key ended.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from audit.dsse import Envelope, parse_envelope
 from audit.keys import PublicKey, SignatureInvalid, fingerprint
 from audit.note import KeyType, VerifierKey, VerifierKeyInvalid
 from contracts.canonical import NotCanonical
 from contracts.errors import Corrupt, HeadwatersError, Invalid
-from contracts.messages import KeyRevocation, KeyRole, KeyRotation, LogPlace, Member, PastKey
+from contracts.messages import KeyRevocation, KeyRole, KeyRotation, LogPlace, Member, PastKey, Statement
+
+S = TypeVar("S", bound=Statement)
 
 REVOCABLE: frozenset[KeyRole] = frozenset({"node", "witness"})
 
@@ -88,23 +91,19 @@ def revoked_keys(past: Iterable[PastKey]) -> frozenset[str]:
 
 
 def read_rotation(envelope: str) -> tuple[Envelope, KeyRotation]:
-    """Read a rotation in its one spelling; nothing is verified. Raises EnvelopeInvalid or BadMessage."""
-    opened = parse_envelope(envelope.encode())
-    payload = opened.payload_as(KeyRotation.payload_type)
-    rotation = KeyRotation.parse(payload)
-    if rotation.canonical() != payload:
-        raise NotCanonical("the rotation is not in its canonical spelling")
-    return opened, rotation
+    """Read a rotation in its one spelling; nothing is verified.
+
+    Raises EnvelopeInvalid, BadMessage or NotCanonical.
+    """
+    return _read(envelope, KeyRotation)
 
 
 def read_revocation(envelope: str) -> tuple[Envelope, KeyRevocation]:
-    """Read a revocation in its one spelling; nothing is verified. Raises EnvelopeInvalid or BadMessage."""
-    opened = parse_envelope(envelope.encode())
-    payload = opened.payload_as(KeyRevocation.payload_type)
-    revocation = KeyRevocation.parse(payload)
-    if revocation.canonical() != payload:
-        raise NotCanonical("the revocation is not in its canonical spelling")
-    return opened, revocation
+    """Read a revocation in its one spelling; nothing is verified.
+
+    Raises EnvelopeInvalid, BadMessage or NotCanonical.
+    """
+    return _read(envelope, KeyRevocation)
 
 
 def check_rotation(envelope: str, before: PartyKeys, revoked: frozenset[str]) -> KeyRotation:
@@ -224,6 +223,16 @@ def witness_key(text: str) -> VerifierKey:
     if key.type is not KeyType.COSIGNATURE:
         raise WrongRotation("a witness key is of type 0x04")
     return key
+
+
+def _read(envelope: str, kind: type[S]) -> tuple[Envelope, S]:
+    """Read a statement; raise EnvelopeInvalid, BadMessage or NotCanonical."""
+    opened = parse_envelope(envelope.encode())
+    payload = opened.payload_as(kind.payload_type)
+    statement = kind.parse(payload)
+    if statement.canonical() != payload:
+        raise NotCanonical("the statement is not in its canonical spelling")
+    return opened, statement
 
 
 def _undone(

@@ -23,18 +23,19 @@ class Gossiping:
 
     def __init__(self, period_seconds: float = PERIOD_SECONDS) -> None:
         self._period_seconds = period_seconds
-        self._due_seconds = 0.0  # on the monotonic clock
+        self._rested_seconds: float | None = None  # since when, on the monotonic clock; None before the first
         self._busy: set[str] = set()  # peers that are still answering
 
     def tick(self, node: Node) -> None:
         """Hold a round where one is due."""
-        if monotonic_seconds() < self._due_seconds:
+        # Looked at anew each time: a witness that had nobody to hear may have a peer by now.
+        pause = min(EAGER_SECONDS, self._period_seconds) if _waits(node) else self._period_seconds
+        if self._rested_seconds is not None and monotonic_seconds() < self._rested_seconds + pause:
             return
         try:
             Asker(node, self._period_seconds, busy=self._busy).round()
         finally:
-            pause = min(EAGER_SECONDS, self._period_seconds) if _waits(node) else self._period_seconds
-            self._due_seconds = monotonic_seconds() + pause
+            self._rested_seconds = monotonic_seconds()
 
 
 def _waits(node: Node) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.clock import SystemClock, beijing, parse_rfc3339, rfc3339
+from contracts.errors import Usage
 from exchange.cli import auditor
 from exchange.cli.completeness import heads, is_silence_file, reconcile, silence, verify_silence_file
 from exchange.cli.network import is_fork_file, mirror, peers, verify_fork_file
@@ -44,10 +45,15 @@ app.command()(peers)
 
 
 def verify(
-    proof: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".hwproof")],
+    proof: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="证据文件 / .hwproof, .hwpart, .hwsilence, .hwfork, or a report"
+        ),
+    ],
     file: Annotated[
         Path | None,
-        typer.Option("--file", "--data", exists=True, dir_okay=False, help="收到的数据 / the data"),
+        typer.Option("--file", exists=True, dir_okay=False, help="收到的数据 / the data of a .hwproof"),
     ] = None,
     trust: Annotated[Path | None, typer.Option("--trust", help="信任根 / trust.json", dir_okay=False)] = None,
     to: Annotated[
@@ -57,22 +63,23 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """离线验证证明、摘录、报告:0 有效,1 无效,2 无法判定 / judge a proof, an excerpt or a report offline."""
-    raw = auditor.read_file(proof)
+    raw, root = auditor.read_file(proof), trust or home / "trust.json"
+    _check_options(raw, file, to)
     if auditor.is_excerpt(raw):
-        auditor.verify_excerpt_file(proof, to, trust or home / "trust.json", as_json=as_json)
+        auditor.verify_excerpt_file(proof, to, root, as_json=as_json)
         return
     if auditor.is_report(raw):
-        auditor.verify_report_file(raw, trust or home / "trust.json", as_json=as_json)
+        auditor.verify_report_file(raw, root, as_json=as_json)
         return
     if is_fork_file(raw):
-        verify_fork_file(raw, trust or home / "trust.json", as_json=as_json)
+        verify_fork_file(raw, root, as_json=as_json)
     if is_silence_file(raw):
-        verify_silence_file(raw, trust or home / "trust.json", as_json=as_json)
+        verify_silence_file(raw, root, as_json=as_json)
         return
     from audit.trust_file import TrustFile  # noqa: PLC0415
     from audit.verify import verify_transfer  # noqa: PLC0415
 
-    trusted = TrustFile.load(trust or home / "trust.json")
+    trusted = TrustFile.load(root)
     now = SystemClock().now()
     with file.open("rb") if file else nullcontext() as data:
         verdict = verify_transfer(raw, data, trusted, now=now)
@@ -82,6 +89,15 @@ def verify(
         return
     say("✓ 有效", "valid")
     show(view, as_json=False, title="传输证明 transfer proof")
+
+
+def _check_options(raw: bytes, file: Path | None, to: Path | None) -> None:
+    """Raise Usage for an option that means nothing here: a check that was asked for is never left out."""
+    if to is not None and not auditor.is_excerpt(raw):
+        raise Usage("--to writes what a .hwpart holds, and this file is none")
+    others = (auditor.is_excerpt, auditor.is_report, is_fork_file, is_silence_file)
+    if file is not None and any(tell(raw) for tell in others):
+        raise Usage("--file is the data of a .hwproof, and this file is none")
 
 
 def _shown(verdict: "Verdict", trust: "TrustFile") -> dict[str, Any]:

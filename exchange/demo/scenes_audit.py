@@ -85,7 +85,7 @@ def _counted(alliance: Alliance, slug: str) -> bool | None:
     cuts = alliance.node(slug).get("/local/heads")["cuts"]
     if any(cut["contradictions"] for cut in cuts):
         raise StepFailed(f"{slug} says that the subscription heads contradict its books")
-    return True if any(cut["count_proved"] for cut in cuts) else None
+    return True if any(cut["count_index"] is not None for cut in cuts) else None
 
 
 def _witnessed(alliance: Alliance) -> dict[str, Any] | None:

@@ -1,12 +1,14 @@
 """A small log for tests: fixed keys, a frozen clock, and entries that are easy to tell apart."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from audit.chains import Chains
 from audit.cosignature import Cosigner
-from audit.database import Database
+from audit.database import Database, open_database, upgrade
 from audit.entry import Entry, EntryKind, parse_entry
 from audit.keys import SigningKey
 from audit.log import Log
@@ -48,6 +50,26 @@ def shard_key(number: int) -> SigningKey:
 def shard_signer(number: int, origin: str) -> NoteSigner:
     """Give the signer of a later shard."""
     return NoteSigner(origin, shard_key(number))
+
+
+def written(folder: Path, fill: Callable[[Database], object]) -> Path:
+    """Give an SQLite file that ``fill`` has written, to be copied and then damaged."""
+    path = folder / "evidence.db"
+    database = open_database(f"sqlite:///{path}")
+    upgrade(database, "exchange:migrations")
+    fill(database)
+    database.close()
+    return path
+
+
+@contextmanager
+def copied(file: Path, folder: Path) -> Iterator[Database]:
+    """Open a copy of a database file."""
+    database = open_database(f"sqlite:///{shutil.copy(file, folder / 'evidence.db')}")
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def new_log(database: Database, *, window_seconds: float = 0, sealed: bool = False) -> Log:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from audit.checkpoint import Checkpoint
-from audit.database import Database, open_database, upgrade
+from audit.database import Database
 from audit.export import export
 from audit.fsck import LogBad, Trusted, WalkReport, walk
 from audit.log_reader import LogReader
@@ -19,7 +19,18 @@ from audit.note import format_note, parse_note
 from audit.tile import decode_bundle, encode_bundle
 from audit.unit import Unit
 from contracts.errors import Invalid
-from tests.audit.logs import NOW, ORIGIN, POLICY, SIGNER, appending, cosigned, event, running
+from tests.audit.logs import (
+    NOW,
+    ORIGIN,
+    POLICY,
+    SIGNER,
+    appending,
+    copied,
+    cosigned,
+    event,
+    running,
+    written,
+)
 from tests.audit.transfers import Subscription
 
 SIZE = 700
@@ -45,21 +56,14 @@ def _fill(database: Database) -> None:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an SQLite file with a sound log, to be copied and then damaged."""
-    path = tmp_path_factory.mktemp("sound") / "evidence.db"
-    database = open_database(f"sqlite:///{path}")
-    upgrade(database, "exchange:migrations")
-    _fill(database)
-    database.close()
-    return path
+    return written(tmp_path_factory.mktemp("sound"), _fill)
 
 
 @pytest.fixture
 def whole(sound: Path, tmp_path: Path) -> Iterator[Database]:
     """Give a database of a sound log."""
-    shutil.copy(sound, tmp_path / "evidence.db")
-    database = open_database(f"sqlite:///{tmp_path / 'evidence.db'}")
-    yield database
-    database.close()
+    with copied(sound, tmp_path) as database:
+        yield database
 
 
 def _walk(database: Database, trusted: Trusted = TRUSTED) -> WalkReport:

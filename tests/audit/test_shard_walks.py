@@ -1,7 +1,7 @@
 """A walk over all shards names the first index at which they stop being true, at every joint as well."""
 
-import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from audit.checkpoint import Checkpoint
-from audit.database import Database, open_database, upgrade
+from audit.database import Database
 from audit.export import export
 from audit.fsck import Trusted
 from audit.fsck_shards import ShardWalk, own_policy, walk_shards
@@ -32,11 +32,13 @@ from tests.audit.logs import (
     SIGNER,
     appending,
     close_shard,
+    copied,
     cosigned,
     new_log,
     next_shard,
     running,
     shard_signer,
+    written,
 )
 from tests.audit.transfers import Subscription
 
@@ -94,21 +96,14 @@ def test_three_shards_are_walked_to_their_end(database: Database) -> None:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an SQLite file with three sound shards, to be copied and then damaged."""
-    path = tmp_path_factory.mktemp("sound") / "evidence.db"
-    database = open_database(f"sqlite:///{path}")
-    upgrade(database, "exchange:migrations")
-    _three_shards(database)
-    database.close()
-    return path
+    return written(tmp_path_factory.mktemp("sound"), _three_shards)
 
 
 @pytest.fixture
 def whole(sound: Path, tmp_path: Path) -> Iterator[Database]:
     """Give a database of three sound shards."""
-    shutil.copy(sound, tmp_path / "evidence.db")
-    database = open_database(f"sqlite:///{tmp_path / 'evidence.db'}")
-    yield database
-    database.close()
+    with copied(sound, tmp_path) as database:
+        yield database
 
 
 @pytest.mark.parametrize(
@@ -187,6 +182,9 @@ class _History:
         self.expired: set[int] = set()
         self.leaves: list[bytes] = []
 
+    def close(self) -> None:
+        self.log.close()
+
     def step(self, name: str) -> None:
         waiting = list(self.subscription.open)
         fresh = [place for place in waiting if place not in self.expired]
@@ -241,13 +239,9 @@ def test_every_history_of_shards_holds(migrated_file: Path, tmp_path: Path, step
 
     Every entry is provable under the newest checkpoint of its shard, and places have no gap.
     """
-    path = tmp_path / "evidence.db"
     for old in tmp_path.glob("evidence.db*"):
         old.unlink()
-    shutil.copy(migrated_file, path)
-    database = open_database(f"sqlite:///{path}")
-    history = _History(database)
-    try:
+    with copied(migrated_file, tmp_path) as database, closing(_History(database)) as history:
         for step in steps:
             history.step(step)
         log = history.log
@@ -263,16 +257,9 @@ def test_every_history_of_shards_holds(migrated_file: Path, tmp_path: Path, step
         walks = _walk(database)
         assert len(walks) == len(shards)
         assert [one.report.damage for one in walks] == [None] * len(shards)
-    finally:
-        history.log.close()
-        database.close()
 
 
 @pytest.fixture(scope="module")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an SQLite file with the newest schema and no rows."""
-    path = tmp_path_factory.mktemp("migrated") / "evidence.db"
-    database = open_database(f"sqlite:///{path}")
-    upgrade(database, "exchange:migrations")
-    database.close()
-    return path
+    return written(tmp_path_factory.mktemp("migrated"), lambda _database: None)

@@ -18,6 +18,8 @@ from audit.proof import TlogProof
 from audit.transfer_proof import ProvenEntry, encode_proof, read_proof
 from contracts.canonical import NotCanonical, canonical_bytes
 from contracts.errors import HeadwatersError
+from contracts.messages import Inclusion
+from contracts.spelling import NotBase64, to_base64
 from tests.audit.logs import NOW
 from tests.audit.transfer_evidence import Evidence, evidence, with_checkpoint
 
@@ -133,3 +135,14 @@ def test_a_statement_that_was_signed_in_another_spelling_cannot_be_carried(whole
 
     with pytest.raises(NotCanonical):
         whole.proof(grant=replace(grant, payload=grant.payload + b" "))
+
+
+@pytest.mark.parametrize("text", ["é", "QR==", "QQ", "\ud800"])
+def test_an_entry_that_is_shown_badly_is_refused(whole: Evidence, text: str) -> None:
+    """What an exchange shows may be any text: a leaf or a hash that is not base64 is refused."""
+    good = to_base64(whole.done.leaf)
+    note = whole.done.proof.checkpoint_note.decode()
+
+    for leaf, path in ((text, []), (good, [text])):
+        with pytest.raises(NotBase64):
+            ProvenEntry.of(Inclusion.model_construct(index=0, leaf=leaf, path=path, checkpoint=note))

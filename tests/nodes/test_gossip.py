@@ -8,9 +8,9 @@ import pytest
 from audit.equivocation import verify_fork
 from contracts.clock import FrozenClock
 from contracts.messages import GossipQuestion, MemberStatus
-from nodes import gossip_store
+from nodes import gossip_store, network
 from nodes.forks import EQUIVOCATION, LogStopped
-from nodes.gossip import PATIENCE_PERIODS, SILENT, UNSETTLED, answer
+from nodes.gossip import PATIENCE_PERIODS, SILENT, UNSETTLED, Asker, answer
 from nodes.node import Node, open_node
 from nodes.witness import OtherLog, PeersUnheard, Standing, WitnessStateLost
 from tests.nodes.conftest import JoinNode
@@ -355,3 +355,20 @@ class TestWitnessStanding:
 
         assert node.witness is not None
         assert node.witness.peers_lacking() == 0
+
+
+def test_a_witness_that_gains_its_first_peer_asks_at_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round in which there was nobody to hear does not put off the one in which there is."""
+    rounds: list[str] = []
+    lacking = iter([False, False, True])
+    monkeypatch.setattr(network, "EAGER_SECONDS", 0.0)
+    monkeypatch.setattr(network, "_waits", lambda _node: next(lacking))
+    monkeypatch.setattr(Asker, "round", lambda asker: rounds.append(asker.node.participant))
+    gossiping = network.Gossiping()
+
+    for _ in range(3):
+        gossiping.tick(node)
+
+    assert rounds == [node.participant] * 2

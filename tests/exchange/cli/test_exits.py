@@ -23,7 +23,9 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("words", [("publish",), ("nonsense",), ("demo", "--data", "nowhere")])
+@pytest.mark.parametrize(
+    "words", [("publish",), ("nonsense",), ("demo", "--data", "nowhere"), ("trust", "sign", "nowhere")]
+)
 def test_wrong_usage_exits_64(words: tuple[str, ...]) -> None:
     """A command that was typed wrongly ends with 64, never with the 2 of an undecidable proof."""
     assert run("-m", "exchange.cli", *words).returncode == 64

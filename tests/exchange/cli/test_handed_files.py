@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import Usage
-from exchange.cli import auditor
+from exchange.cli import audit, auditor
 
 
 def test_a_file_larger_than_any_proof_is_not_read_whole(
@@ -20,3 +20,16 @@ def test_a_file_larger_than_any_proof_is_not_read_whole(
     with pytest.raises(Usage):
         auditor.read_file(proof)
     assert len(auditor.read_file(part)) == 65
+
+
+def test_an_option_that_means_nothing_here_is_refused(tmp_path: Path) -> None:
+    """A check that a file knows nothing of is refused, not left out; so is writing what is not there."""
+    proof, part, data = tmp_path / "a.hwproof", tmp_path / "a.hwpart", tmp_path / "data.csv"
+    proof.write_bytes(b"?")
+    part.write_bytes(b"headwaters-excerpt/v1\n")
+    data.write_bytes(b"1\n")
+
+    with pytest.raises(Usage):
+        audit.verify(part, file=data)
+    with pytest.raises(Usage):
+        audit.verify(proof, to=tmp_path / "out")
