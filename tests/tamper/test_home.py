@@ -115,3 +115,15 @@ def test_a_damaged_mirror_convicts_nobody(scene: Scene) -> None:
 def test_a_mirror_and_its_log_agree(scene: Scene) -> None:
     """A sound archive agrees with the mirror that was made of it."""
     assert fsck_folder(mirror(scene.sound, scene.folder / "whole"), against=scene.kept.mirror).ok
+
+
+def test_a_node_s_mirror_folder_is_taken_whole(scene: Scene) -> None:
+    """``--against NODE/mirror`` finds the copies of the shards in it, each named by its number."""
+    node = scene.folder / "node"
+    node.mkdir()
+    (node / "1").symlink_to(scene.kept.mirror, target_is_directory=True)
+    attack = ATTACKS[0]
+    archive = mirror(scene.tampered(attack, Power.SILENCE), scene.folder / "archive")
+
+    assert fsck_folder(mirror(scene.sound, scene.folder / "whole"), against=node).ok
+    assert fsck_folder(archive, against=node).facts["first_bad_index"] == attack.first
