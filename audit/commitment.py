@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
-from audit.merkle import Frontier
+from audit.formats.merkle import Frontier
 from contracts.canonical import sha256_hex
 from contracts.errors import Invalid
 from contracts.identifiers import digest_bytes, format_digest

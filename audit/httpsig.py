@@ -22,7 +22,7 @@ from http_message_signatures import (
     algorithms,
 )
 
-from audit.keys import PublicKey, Signer
+from audit.keys.signing import PublicKey, Signer
 from contracts.clock import Clock
 from contracts.errors import HeadwatersError, Unauthenticated
 

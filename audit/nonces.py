@@ -10,7 +10,7 @@ from sqlalchemy import CursorResult, delete, text
 from sqlmodel import Session, col
 
 from audit.httpsig import SignedParts
-from audit.tables import Nonce
+from audit.log.tables import Nonce
 from contracts.clock import epoch_ms
 from contracts.errors import Unauthenticated
 

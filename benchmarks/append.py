@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from audit.dsse import Envelope, parse_envelope, sign
-from audit.keys import SigningKey
-from audit.log import Log
+from audit.formats.dsse import Envelope, parse_envelope, sign
+from audit.keys.signing import SigningKey
+from audit.log.sequencer import Log
 from benchmarks.figures import Figure, Limit, cpu_each, timed
 from benchmarks.logs import append_grant, open_log
 

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from audit.log import Log
+from audit.log.sequencer import Log
 from benchmarks.figures import Figure, Limit, percentile
 from benchmarks.logs import append_grant, open_log
 

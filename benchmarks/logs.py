@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from audit.database import open_database, upgrade
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey
-from audit.log import Log
-from audit.note import NoteSigner
-from audit.unit import Unit
+from audit.formats.note import NoteSigner
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind
+from audit.log.sequencer import Log
+from audit.log.unit import Unit
 from contracts.canonical import digest
 from contracts.clock import SystemClock, epoch_ms
 from exchange.parts import MIGRATIONS

@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from audit.database import open_database
-from audit.fsck import Trusted, walk
-from audit.log_source import DatabaseSource
-from audit.unit import Unit
+from audit.log.unit import Unit
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DatabaseSource
 from benchmarks.figures import Figure, Limit, timed
 from benchmarks.logs import SIGNER, append_grant, open_log
 from contracts.clock import SystemClock

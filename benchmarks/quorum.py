@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from audit.checkpoint import Checkpoint
-from audit.keys import SigningKey
-from audit.note import parse_note
-from audit.trust_file import TrustFile
-from audit.verify import verify_transfer
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
+from audit.keys.signing import SigningKey
+from audit.keys.trust_file import TrustFile
+from audit.proofs.verify import verify_transfer
 from benchmarks.figures import Figure, Limit, cpu_each, percentile
 from contracts.clock import SystemClock
 from contracts.messages import Sharing, Text

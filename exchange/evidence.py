@@ -10,9 +10,9 @@ from sqlalchemy import BigInteger, LargeBinary, String
 from sqlmodel import Field, Session
 
 from audit.commitment import commit
-from audit.dsse import EnvelopeInvalid
-from audit.entry import Entry, EntryKind
-from audit.unit import Unit
+from audit.formats.dsse import EnvelopeInvalid
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import NotFound, Refused

@@ -7,9 +7,9 @@ the log: who it is, which policy decides, and an empty directory.
 from pathlib import Path
 
 from audit.commitment import new_salt
-from audit.entry import Entry, EntryKind
-from audit.keys import create_key, fingerprint
-from audit.unit import Unit
+from audit.keys.signing import create_key, fingerprint
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.clock import Clock
 from contracts.errors import Conflict
 from contracts.messages import Role

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 
 from audit import nonces
 from audit.httpsig import SignedParts, verify_request
-from audit.keys import PublicKey
+from audit.keys.signing import PublicKey
 from contracts.errors import Refused, Unauthenticated
 from contracts.identifiers import PERSON_PREFIX
 from contracts.messages import MemberStatus, Role

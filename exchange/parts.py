@@ -13,10 +13,10 @@ from typing import TypeAlias
 from sqlmodel import Session
 
 from audit.database import Database, open_database, upgrade
-from audit.keys import SigningKey, load_key
-from audit.log import Log
-from audit.note import NoteSigner
-from audit.unit import Unit
+from audit.formats.note import NoteSigner
+from audit.keys.signing import SigningKey, load_key
+from audit.log.sequencer import Log
+from audit.log.unit import Unit
 from contracts.clock import Clock, SystemClock
 from contracts.messages import Severity, SubscriptionHeads, Text
 from exchange.log.second_lines import SecondLines, open_second_lines

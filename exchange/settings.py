@@ -19,8 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from audit.names import valid_name
-from audit.suites import Suite
+from audit.formats.names import valid_name
+from audit.keys.suites import Suite
 from contracts.errors import Invalid, NotFound
 from nodes.addresses import BadAddress, checked_base, host_port
 

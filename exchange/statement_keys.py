@@ -7,8 +7,8 @@ in between finds both files, and the log says which of them counts.
 
 from pathlib import Path
 
-from audit.keys import PublicKey, SigningKey, load_key
-from audit.next_key import next_path, next_signing_key, promote
+from audit.keys.signing import PublicKey, SigningKey, load_key
+from audit.log.next_key import next_path, next_signing_key, promote
 from contracts.errors import Corrupt
 
 

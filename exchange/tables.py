@@ -1,7 +1,7 @@
-"""The base of the exchange's rows: one metadata of its own, beside that of ``audit.tables``.
+"""The base of the exchange's rows: one metadata of its own, beside that of ``audit.log.tables``.
 
-Moments are whole milliseconds since 1970 in UTC, as in ``audit.tables``; JSON and envelopes are kept as the
-text that was signed, never written anew. The schema itself comes from ``exchange.migrations`` only.
+Moments are whole milliseconds since 1970 in UTC, as in ``audit.log.tables``; JSON and envelopes are kept as
+the text that was signed, never written anew. The schema itself comes from ``exchange.migrations`` only.
 """
 
 from typing import ClassVar

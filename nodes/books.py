@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from audit.checkpoint import Checkpoint
-from audit.counts import CountedTransfer
-from audit.note import parse_note
+from audit.completeness.counts import CountedTransfer
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
 from contracts.clock import epoch_ms
 from contracts.messages import Grant, LoggedGrant, Receipt, ReceiptRole
 from nodes.book_tables import BookRow, JudgedCutRow

@@ -12,8 +12,8 @@ from typing import Self
 import httpx
 
 from audit.httpsig import RequestSigner
-from audit.keys import Signer
-from audit.trust_file import RootList, SignedRoot
+from audit.keys.signing import Signer
+from audit.keys.trust_file import RootList, SignedRoot
 from contracts.clock import Clock
 from contracts.errors import Unavailable
 from contracts.messages import (

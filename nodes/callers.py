@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from audit.httpsig import RequestSignatureInvalid, SignedParts, verify_request
-from audit.keys import PublicKey
+from audit.keys.signing import PublicKey
 from audit.nonces import admit
 from contracts.errors import Refused, Unauthenticated
 from contracts.identifiers import EXCHANGE_KEYID, PERSON_PREFIX

@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Query
 from sqlmodel import Session, select
 
-from audit.silence import verify_silence
+from audit.proofs.silence import verify_silence
 from contracts.clock import rfc3339
 from contracts.errors import NotFound
 from contracts.messages import GrantId, HeadsCut, LoggedGrant, Short, SubscriptionId, Wire

@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from audit.httpsig import RequestSigner
-from audit.keys import KeyFileMissing, load_key
+from audit.keys.signing import KeyFileMissing, load_key
 from contracts.clock import Clock, SystemClock
 from contracts.errors import NotFound, Unavailable, Usage
 from contracts.identifiers import PERSON_PREFIX, parse_name

@@ -11,9 +11,9 @@ from datetime import timedelta
 
 import structlog
 
-from audit.counts import count_lines, totals
-from audit.entry import EntryKind
-from audit.heads import check_shown
+from audit.completeness.counts import count_lines, totals
+from audit.completeness.heads import check_shown
+from audit.log.entry import EntryKind
 from contracts.clock import epoch_ms, from_epoch_ms
 from contracts.errors import Conflict, Corrupt, HeadwatersError, Unavailable, Undecidable
 from contracts.messages import HeadsCut, OwnHeads, Severity, SubscriptionHead, Text, TransferCount, utc

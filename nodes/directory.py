@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from audit.key_history import PartyKeys, check_history
-from audit.keys import PublicKey
-from audit.note import KeyType, VerifierKey, VerifierKeyInvalid
-from audit.second_keys import check_second_keys
+from audit.formats.note import KeyType, VerifierKey, VerifierKeyInvalid
+from audit.keys.key_history import PartyKeys, check_history
+from audit.keys.second_keys import check_second_keys
+from audit.keys.signing import PublicKey
 from contracts.errors import Conflict, Corrupt, Unavailable
 from contracts.messages import Directory, Member, MemberStatus
 

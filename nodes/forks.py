@@ -11,8 +11,8 @@ from sqlmodel import col, select
 
 from audit.database import Database
 from audit.durable import write_private
-from audit.equivocation import Fork, verify_fork
-from audit.note import VerifierKey
+from audit.formats.note import VerifierKey
+from audit.proofs.equivocation import Fork, verify_fork
 from contracts.clock import Clock, epoch_ms
 from contracts.errors import Corrupt
 from contracts.messages import Severity, Text

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import httpx
 import structlog
 
-from audit.checkpoint import Checkpoint
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
 from contracts.clock import epoch_ms, monotonic_seconds
 from contracts.errors import HeadwatersError, Unauthenticated, Unavailable
 from contracts.messages import GossipAnswer, GossipQuestion, Severity, Text

@@ -8,12 +8,12 @@ docs/explanation/transfer.md, step 5.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from audit.checkpoint import Checkpoint
-from audit.entry import EntryKind, parse_entry
-from audit.grant_entry import grant_fields, obligations_digest
-from audit.keys import SignatureInvalid
-from audit.merkle import ProofInvalid, leaf_hash, verify_inclusion
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import ProofInvalid, leaf_hash, verify_inclusion
+from audit.formats.note import parse_note
+from audit.keys.signing import SignatureInvalid
+from audit.log.entry import EntryKind, parse_entry
+from audit.log.grant_entry import grant_fields, obligations_digest
 from contracts.errors import Invalid, Refused
 from contracts.messages import (
     Agreement,

@@ -8,9 +8,9 @@ file of its own (``w2``, ``witness-2.key``), because a witness's name stands for
 import threading
 from dataclasses import dataclass
 
-from audit.cosignature import Cosigner
-from audit.keys import SealingKey, SigningKey, load_key, load_sealing_key
-from audit.next_key import promote
+from audit.formats.cosignature import Cosigner
+from audit.keys.signing import SealingKey, SigningKey, load_key, load_sealing_key
+from audit.log.next_key import promote
 from contracts.messages import KeyRole
 from nodes.home import NodeHome, NodeIdentity
 

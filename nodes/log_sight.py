@@ -14,13 +14,13 @@ from typing import Protocol
 
 import structlog
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosignature
 from audit.database import Database
-from audit.equivocation import prove_fork
-from audit.merkle import ProofInvalid, consistency_roots, verify_consistency
-from audit.note import KeyType, NoteInvalid, VerifierKey, parse_note
-from audit.quorum import PolicyKey, QuorumMissing, WitnessPolicy
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosignature
+from audit.formats.merkle import ProofInvalid, consistency_roots, verify_consistency
+from audit.formats.note import KeyType, NoteInvalid, VerifierKey, parse_note
+from audit.formats.quorum import PolicyKey, QuorumMissing, WitnessPolicy
+from audit.proofs.equivocation import prove_fork
 from contracts.clock import Clock, from_epoch_ms, monotonic_seconds
 from contracts.errors import HeadwatersError, Unavailable
 from contracts.messages import Member, ShardList
@@ -144,7 +144,7 @@ class LogSight:
 
         A cosignature by a known witness must hold too; that there are enough of them is ``witness_policy``'s
         matter. ``offered`` is a path between the two that came with the note, shared subtree first
-        (``audit.equivocation.fork_path``); it is believed no more than any other.
+        (``audit.proofs.equivocation.fork_path``); it is believed no more than any other.
 
         Raises:
             NoteInvalid, CheckpointInvalid: it is no checkpoint of this log.

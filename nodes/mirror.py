@@ -13,13 +13,13 @@ from typing import Protocol
 
 import structlog
 
-from audit.checkpoint import Checkpoint
-from audit.entry import parse_entry
-from audit.equivocation import fork_path
-from audit.log_source import HEADS_FILE
-from audit.merkle import root_from
-from audit.note import parse_note
-from audit.shards import FIRST
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import root_from
+from audit.formats.note import parse_note
+from audit.log.entry import parse_entry
+from audit.log.shards import FIRST
+from audit.proofs.equivocation import fork_path
+from audit.walk.log_source import HEADS_FILE
 from contracts.canonical import sha256_hex
 from contracts.errors import HeadwatersError
 from contracts.messages import Severity

@@ -7,12 +7,11 @@ verifies nothing again, so what is built from here is held against a signed chec
 from collections.abc import Iterator
 from pathlib import Path
 
-from audit.checkpoint import Checkpoint
 from audit.durable import write_private
-from audit.equivocation import fork_path
-from audit.merkle import EMPTY_ROOT, HASH_SIZE, root_from
-from audit.note import parse_note
-from audit.tile import (
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import EMPTY_ROOT, HASH_SIZE, root_from
+from audit.formats.note import parse_note
+from audit.formats.tile import (
     TILE_HEIGHT,
     TILE_WIDTH,
     TileHashReader,
@@ -21,6 +20,7 @@ from audit.tile import (
     tile_path,
     width_in,
 )
+from audit.proofs.equivocation import fork_path
 from contracts.errors import NotFound
 
 CHECKPOINT = "checkpoint"

@@ -6,9 +6,9 @@ tile against the hash above it, each bundle against its tile. Nothing is written
 
 from collections.abc import Callable, Iterator, Mapping
 
-from audit.checkpoint import Checkpoint
-from audit.merkle import HASH_SIZE, Frontier, leaf_hash, tree_root
-from audit.tile import (
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import HASH_SIZE, Frontier, leaf_hash, tree_root
+from audit.formats.tile import (
     TILE_HEIGHT,
     TILE_WIDTH,
     TileCorrupt,

@@ -12,10 +12,10 @@ from datetime import datetime
 import structlog
 from sqlmodel import col, select
 
-from audit.chains import ChainBroken, Chains
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.log_source import HEADS_FILE
-from audit.merkle import leaf_hash
+from audit.formats.merkle import leaf_hash
+from audit.log.chains import ChainBroken, Chains
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.walk.log_source import HEADS_FILE
 from contracts.canonical import Json
 from contracts.errors import Invalid
 from contracts.messages import ReceiptRole, Severity, SubscriptionHead, SubscriptionHeads, Text

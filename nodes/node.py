@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 
 from audit.database import Database, open_database, upgrade
-from audit.keys import SealingKey, SigningKey
+from audit.keys.signing import SealingKey, SigningKey
 from contracts.clock import Clock, SystemClock
 from nodes.addresses import mailbox_base
 from nodes.alarms import Alarms

@@ -12,10 +12,10 @@ from typing import Any
 import structlog
 from sqlmodel import col, select
 
-from audit.chains import STATE_AFTER
 from audit.durable import write_private
-from audit.entry import parse_entry
-from audit.transfer_proof import ProvenEntry
+from audit.log.chains import STATE_AFTER
+from audit.log.entry import parse_entry
+from audit.proofs.transfer_proof import ProvenEntry
 from contracts.clock import epoch_ms, from_epoch_ms, rfc3339
 from contracts.errors import Conflict, Corrupt, HeadwatersError, Unavailable, Undecidable
 from contracts.messages import (

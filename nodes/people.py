@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from audit.database import Database
-from audit.keys import PublicKey
+from audit.keys.signing import PublicKey
 from contracts.errors import Conflict, Unauthenticated
 from contracts.identifiers import parse_name
 from contracts.messages import Role

@@ -8,12 +8,12 @@ the checkpoint must be of the one history that this node has seen.
 from collections.abc import Callable
 from typing import Protocol
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.entry import EntryKind, parse_entry
-from audit.key_history import read_revocation, read_rotation
-from audit.merkle import ProofInvalid
-from audit.transfer_proof import ProvenEntry
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import ProofInvalid
+from audit.keys.key_history import read_revocation, read_rotation
+from audit.log.entry import EntryKind, parse_entry
+from audit.proofs.transfer_proof import ProvenEntry
 from contracts.errors import Corrupt, Invalid
 from contracts.messages import Directory, Inclusion, LogPlace, PastKey
 from nodes.tables import StatementPlaceRow

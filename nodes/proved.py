@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from audit.checkpoint import Checkpoint
-from audit.entry import Entry, parse_entry
-from audit.merkle import ProofInvalid
-from audit.note import parse_note
-from audit.proof import ProofFileInvalid
-from audit.transfer_proof import ProvenEntry
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import ProofInvalid
+from audit.formats.note import parse_note
+from audit.formats.proof import ProofFileInvalid
+from audit.log.entry import Entry, parse_entry
+from audit.proofs.transfer_proof import ProvenEntry
 from contracts.errors import Corrupt
 from contracts.messages import Inclusion
 from contracts.spelling import NotBase64

@@ -18,7 +18,7 @@ from typing import TypedDict
 
 import httpx
 
-from audit.keys import (
+from audit.keys.signing import (
     SealingKey,
     SigningKey,
     create_key,

@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
-from audit.entry import EntryKind, parse_entry
-from audit.keys import fingerprint
-from audit.quorum import QuorumMissing
-from audit.trust_file import SignedRoot, TrustRootUnsigned
+from audit.formats.quorum import QuorumMissing
+from audit.keys.signing import fingerprint
+from audit.keys.trust_file import SignedRoot, TrustRootUnsigned
+from audit.log.entry import EntryKind, parse_entry
 from contracts.canonical import Json
 from contracts.clock import rfc3339
 from contracts.errors import Conflict, Corrupt, HeadwatersError, Invalid, NotFound

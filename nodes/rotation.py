@@ -10,10 +10,10 @@ from pathlib import Path
 
 import structlog
 
-from audit.cosignature import Cosigner
-from audit.key_history import key_id_of
-from audit.keys import KeyFileMissing, Signer, SigningKey, load_key
-from audit.next_key import next_path, next_sealing_key, next_signing_key
+from audit.formats.cosignature import Cosigner
+from audit.keys.key_history import key_id_of
+from audit.keys.signing import KeyFileMissing, Signer, SigningKey, load_key
+from audit.log.next_key import next_path, next_sealing_key, next_signing_key
 from contracts.errors import Usage
 from contracts.messages import KeyRevocation, KeyRole, KeyRotation, RevocationReason
 from nodes.keys import witness_name

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlmodel import col, select
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.entry import EntryKind, parse_entry
-from audit.keys import PublicKey
-from audit.note import KeyType, VerifierKey
-from audit.shards import FIRST, SuccessionBroken
-from audit.transfer_proof import ProvenEntry
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import KeyType, VerifierKey
+from audit.keys.signing import PublicKey
+from audit.log.entry import EntryKind, parse_entry
+from audit.log.shards import FIRST, SuccessionBroken
+from audit.proofs.transfer_proof import ProvenEntry
 from contracts.errors import Invalid, Unavailable
 from contracts.messages import Inclusion, LogPlace, Member, MemberStatus, ShardList, ShardView
 from contracts.spelling import from_base64

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Integer, String
 from sqlalchemy import Text as LongText
 from sqlmodel import Field
 
-from audit.tables import PLACE
+from audit.log.tables import PLACE
 from nodes.tables import NodeTable
 
 

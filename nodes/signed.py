@@ -7,8 +7,8 @@ digest of the statement is the digest of the very bytes that were signed.
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from audit.dsse import Envelope, parse_envelope, sign
-from audit.keys import PublicKey, Signer
+from audit.formats.dsse import Envelope, parse_envelope, sign
+from audit.keys.signing import PublicKey, Signer
 from contracts.canonical import NotCanonical, sha256_hex
 from contracts.messages import Statement
 

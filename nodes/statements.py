@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from audit.dsse import EnvelopeInvalid, parse_envelope
-from audit.key_history import is_below, revoked_keys
-from audit.keys import PublicKey, SignatureInvalid
+from audit.formats.dsse import EnvelopeInvalid, parse_envelope
+from audit.keys.key_history import is_below, revoked_keys
+from audit.keys.signing import PublicKey, SignatureInvalid
 from contracts.messages import Directory, KeyRole, LogPlace, Member, PastKey, Receipt, Statement
 from nodes.signed import Signed, read_statement
 

@@ -1,7 +1,7 @@
 """What every node keeps about itself: people, the directory, the log it saw, its witness state, events.
 
 Moments are whole milliseconds since 1970 in UTC. What is signed is kept as the envelope's text, so it can
-be verified again. Nonces stand in ``audit.tables``; what a node shares and receives in
+be verified again. Nonces stand in ``audit.log.tables``; what a node shares and receives in
 ``nodes.sharing_tables``.
 """
 

@@ -5,10 +5,10 @@ once. Where a key has been replaced since it signed the terms, the proof also ca
 them in time.
 """
 
-from audit.dsse import Envelope, parse_envelope
-from audit.transfer_proof import TERMS, Envelopes, ProvenEntry, Term, TransferProof, encode_proof
-from audit.trust import TrustRoot
-from audit.verify import verify_transfer
+from audit.formats.dsse import Envelope, parse_envelope
+from audit.keys.trust import TrustRoot
+from audit.proofs.transfer_proof import TERMS, Envelopes, ProvenEntry, Term, TransferProof, encode_proof
+from audit.proofs.verify import verify_transfer
 from contracts.canonical import sha256_hex
 from contracts.errors import NotFound
 from contracts.messages import LoggedGrant

@@ -12,13 +12,13 @@ from typing import Protocol, TypeVar
 
 from sqlmodel import Session
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.key_history import check_statement_keys
-from audit.keys import PublicKey, SignatureInvalid
-from audit.note import VerifierKey
-from audit.quorum import QuorumMissing, WitnessPolicy
-from audit.trust_file import TrustFile
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import VerifierKey
+from audit.formats.quorum import QuorumMissing, WitnessPolicy
+from audit.keys.key_history import check_statement_keys
+from audit.keys.signing import PublicKey, SignatureInvalid
+from audit.keys.trust_file import TrustFile
 from contracts.clock import Clock, epoch_ms, monotonic_seconds
 from contracts.errors import HeadwatersError, Unauthenticated
 from contracts.messages import (

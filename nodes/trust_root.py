@@ -16,8 +16,8 @@ from sqlmodel import Session, col, select
 
 from audit.database import Database
 from audit.durable import write_private
-from audit.second_keys import second_keys_of
-from audit.trust import (
+from audit.keys.second_keys import second_keys_of
+from audit.keys.trust import (
     TrustedKey,
     TrustedLog,
     TrustedParticipant,
@@ -25,7 +25,7 @@ from audit.trust import (
     TrustRoot,
     TrustRootInvalid,
 )
-from audit.trust_file import SignedRoot, TrustFile
+from audit.keys.trust_file import SignedRoot, TrustFile
 from contracts.errors import Conflict, Corrupt
 from contracts.messages import Directory, KeyRole, Member, MemberStatus, PastKey
 from nodes.directory import settled

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from audit.trust_file import SignedRoot
+from audit.keys.trust_file import SignedRoot
 from nodes import root_signing
 from nodes.bodies import RawBody
 from nodes.callers import Administrator, AnyPerson, TheNode

@@ -2,8 +2,8 @@
 
 from sqlmodel import Session, col, select
 
-from audit.checkpoint import Checkpoint
-from audit.key_history import PartyKeys
+from audit.formats.checkpoint import Checkpoint
+from audit.keys.key_history import PartyKeys
 from contracts.messages import Directory
 from nodes.directory import Pin, settled
 from nodes.tables import DirectoryRow, HighWaterRow, LogStateRow, PinRow

@@ -16,8 +16,9 @@ from enum import StrEnum
 import structlog
 from sqlmodel import Session, select
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import (
+from audit.database import Database
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import (
     SIZE_CONTENT_TYPE,
     AddCheckpointInvalid,
     AddCheckpointRequest,
@@ -28,8 +29,7 @@ from audit.cosignature import (
     judge,
     parse_add_checkpoint,
 )
-from audit.database import Database
-from audit.note import NoteInvalid, VerifierKey, format_note, parse_note
+from audit.formats.note import NoteInvalid, VerifierKey, format_note, parse_note
 from contracts.clock import epoch_ms
 from contracts.errors import Corrupt, NotFound, Unavailable, Undecidable
 from contracts.messages import Challenge, ChallengeAnswer

@@ -82,7 +82,7 @@ class OwnHeads(Wire):
 
 
 class CountLine(Wire):
-    """The transfers of one subscription that a window found done; ``root`` is over them (audit.counts)."""
+    """One subscription's transfers that a window found done, under ``root`` (audit.completeness.counts)."""
 
     subscription: SubscriptionId
     role: Literal["provider", "consumer"]

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from sqlmodel import Session
 
-from audit.unit import Committed, Unit
+from audit.log.unit import Committed, Unit
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict
 from exchange.incidents.denials import Denial, refuse

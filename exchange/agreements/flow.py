@@ -10,8 +10,8 @@ from functools import partial
 import structlog
 
 from audit.commitment import new_salt
-from audit.entry import Entry, EntryKind
-from audit.unit import Unit
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.identifiers import Kind, new_id
 from contracts.messages import AgreementAnswer, Application, ApplicationView, Text

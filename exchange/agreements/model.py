@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from audit.dsse import Envelope, parse_envelope
-from audit.keys import PublicKey
+from audit.formats.dsse import Envelope, parse_envelope
+from audit.keys.signing import PublicKey
 from contracts.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from contracts.messages import Agreement, AgreementAnswer, Application, ApplicationState, DatasetRecord, Text
 from nodes.signed import Signed

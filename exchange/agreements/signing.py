@@ -11,10 +11,10 @@ from functools import partial
 
 import structlog
 
-from audit.dsse import Envelope, parse_envelope
-from audit.entry import Entry, EntryKind
-from audit.keys import PublicKey
-from audit.unit import Unit
+from audit.formats.dsse import Envelope, parse_envelope
+from audit.keys.signing import PublicKey
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import sha256_hex
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, Invalid, Unauthenticated, Unavailable

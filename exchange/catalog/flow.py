@@ -5,8 +5,8 @@ byte for byte gets the same answer and writes nothing, so a node may repeat afte
 """
 
 from audit.commitment import new_salt
-from audit.entry import Entry, EntryKind
-from audit.unit import Unit
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts import library
 from contracts.canonical import Json
 from contracts.messages import (

@@ -29,8 +29,8 @@ from exchange.cli.output import (
 from nodes.control import ControlClient
 
 if TYPE_CHECKING:
-    from audit.trust_file import TrustFile
-    from audit.verify import Verdict
+    from audit.keys.trust_file import TrustFile
+    from audit.proofs.verify import Verdict
 
 app = typer.Typer(no_args_is_help=True)
 events_app = typer.Typer(no_args_is_help=True)
@@ -76,8 +76,8 @@ def verify(
     if is_silence_file(raw):
         verify_silence_file(raw, root, as_json=as_json)
         return
-    from audit.trust_file import TrustFile  # noqa: PLC0415
-    from audit.verify import verify_transfer  # noqa: PLC0415
+    from audit.keys.trust_file import TrustFile  # noqa: PLC0415
+    from audit.proofs.verify import verify_transfer  # noqa: PLC0415
 
     trusted = TrustFile.load(root)
     now = SystemClock().now()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from audit.entry import EntryKind
+from audit.log.entry import EntryKind
 from contracts.clock import SystemClock
 from contracts.errors import Usage
 from exchange.cli.output import (
@@ -74,7 +74,7 @@ def excerpt(
     as_json: JsonFlag = False,
 ) -> None:
     """摘取一段数据及其证明 / cut out a range that proves itself without the rest of the file."""
-    from audit.trust_file import TrustFile  # noqa: PLC0415
+    from audit.keys.trust_file import TrustFile  # noqa: PLC0415
     from exchange.reports.excerpts import cut, parse_wanted  # noqa: PLC0415
 
     root = TrustFile.load(trust or home / "trust.json")
@@ -96,7 +96,7 @@ def report(
     as_json: JsonFlag = False,
 ) -> None:
     """某日谁收到了某数据集,附证据 / who received a dataset on a day, with what proves it, in one file."""
-    from audit.report_reader import read_facts  # noqa: PLC0415
+    from audit.proofs.report_reader import read_facts  # noqa: PLC0415
     from contracts.identifiers import parse_name  # noqa: PLC0415
     from exchange.reports.days import parse_day  # noqa: PLC0415
     from exchange.reports.files import write_report  # noqa: PLC0415
@@ -112,8 +112,8 @@ def report(
 
 def verify_report_file(raw: bytes, trust: Path, *, as_json: bool) -> None:
     """Judge a report, as a page or as JSON, and say what it proves."""
-    from audit.report_verdict import verify_report  # noqa: PLC0415
-    from audit.trust_file import TrustFile  # noqa: PLC0415
+    from audit.keys.trust_file import TrustFile  # noqa: PLC0415
+    from audit.proofs.report_verdict import verify_report  # noqa: PLC0415
     from exchange.reports.files import read_report  # noqa: PLC0415
     from exchange.reports.summary import judged  # noqa: PLC0415
 
@@ -127,7 +127,7 @@ def verify_report_file(raw: bytes, trust: Path, *, as_json: bool) -> None:
 
 def verify_excerpt_file(part: Path, to: Path | None, trust: Path, *, as_json: bool) -> None:
     """Judge an excerpt, say which bytes and rows it proves, and write them to ``to``."""
-    from audit.trust_file import TrustFile  # noqa: PLC0415
+    from audit.keys.trust_file import TrustFile  # noqa: PLC0415
     from exchange.reports.excerpts import judge  # noqa: PLC0415
     from exchange.reports.summary import shown_transfer  # noqa: PLC0415
 

@@ -115,15 +115,15 @@ def abort(
 
 def is_silence_file(raw: bytes) -> bool:
     """Tell whether a file says that it is a proof of silence."""
-    from audit.silence import is_silence_file as tell  # noqa: PLC0415
+    from audit.proofs.silence import is_silence_file as tell  # noqa: PLC0415
 
     return tell(raw)
 
 
 def verify_silence_file(raw: bytes, trust: Path, *, as_json: bool) -> None:
     """Judge a ``.hwsilence`` file and show the verdict."""
-    from audit.silence import verify_silence  # noqa: PLC0415
-    from audit.trust_file import TrustFile  # noqa: PLC0415
+    from audit.keys.trust_file import TrustFile  # noqa: PLC0415
+    from audit.proofs.silence import verify_silence  # noqa: PLC0415
 
     trusted = TrustFile.load(trust)
     verdict = verify_silence(raw, trusted, now=SystemClock().now())

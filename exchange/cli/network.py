@@ -53,15 +53,15 @@ def peers(home: NodeHome = NODE_HOME, person: Person = None, as_json: JsonFlag =
 
 def is_fork_file(raw: bytes) -> bool:
     """Tell a fork file from other proofs by its first line."""
-    from audit.equivocation import HEADER  # noqa: PLC0415
+    from audit.proofs.equivocation import HEADER  # noqa: PLC0415
 
     return raw.startswith(HEADER.encode() + b"\n")
 
 
 def verify_fork_file(raw: bytes, trust: Path, *, as_json: bool) -> None:
     """Say what a fork file proves; exit 1 where the log signed two histories, which is what it is for."""
-    from audit.equivocation import verify_fork  # noqa: PLC0415
-    from audit.trust_file import TrustFile  # noqa: PLC0415
+    from audit.keys.trust_file import TrustFile  # noqa: PLC0415
+    from audit.proofs.equivocation import verify_fork  # noqa: PLC0415
 
     fork = verify_fork(raw, [log.verifier_key for log in TrustFile.load(trust).root.logs])
     view = {

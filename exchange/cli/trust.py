@@ -118,7 +118,7 @@ def _signed_file(file: Path, key: Path) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     """Read a root as it travels, or the signed one out of a node's ``trust.json``."""
-    from audit.trust_file import SignedRoot, TrustFile  # noqa: PLC0415
+    from audit.keys.trust_file import SignedRoot, TrustFile  # noqa: PLC0415
 
     raw = file.read_bytes()
     if raw.startswith(b'{"digest":'):
@@ -133,8 +133,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _signed(root: dict[str, Any], place: Path) -> dict[str, Any]:
     """Sign with the key at ``place``, in the name of the participant whose root key it is."""
-    from audit.keys import load_key  # noqa: PLC0415
-    from audit.trust_file import SignedRoot  # noqa: PLC0415
+    from audit.keys.signing import load_key  # noqa: PLC0415
+    from audit.keys.trust_file import SignedRoot  # noqa: PLC0415
 
     given = SignedRoot.read(canonical_bytes(root))
     key = load_key(place)

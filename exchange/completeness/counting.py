@@ -11,9 +11,9 @@ from functools import partial
 import structlog
 from sqlmodel import Session
 
-from audit.counts import CountedTransfer, count_lines, differences
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.unit import Unit
+from audit.completeness.counts import CountedTransfer, count_lines, differences
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import Corrupt

@@ -9,10 +9,10 @@ from functools import partial
 
 import structlog
 
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.heads import heads_root
-from audit.shards import FIRST
-from audit.unit import Unit
+from audit.completeness.heads import heads_root
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.shards import FIRST
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from contracts.clock import epoch_ms, from_epoch_ms
 from contracts.messages import HeadsCut, HeadsCutList, SubscriptionHeads

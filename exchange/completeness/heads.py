@@ -1,14 +1,14 @@
 """Where every subscription stands now, read from the rows that commit with the log's entries.
 
-The same heads follow from the entries alone (``audit.chains``); whoever holds a copy of the log computes them
-again and compares.
+The same heads follow from the entries alone (``audit.log.chains``); whoever holds a copy of the log
+computes them again and compares.
 """
 
 from itertools import groupby
 
 from sqlmodel import Session
 
-from audit.shards import Located, locate
+from audit.log.shards import Located, locate
 from contracts.messages import OpenGrant, SubscriptionHead, SubscriptionHeads
 from exchange.agreements.store import find_agreement
 from exchange.parts import Parts

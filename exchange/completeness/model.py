@@ -7,7 +7,7 @@ whole alliance hears that they differ.
 from collections.abc import Sequence
 from datetime import datetime
 
-from audit.counts import totals
+from audit.completeness.counts import totals
 from contracts.clock import BEIJING
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.messages import HeadsCut, Severity, Text, TransferCount

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from audit.counts import differences
+from audit.completeness.counts import differences
+from audit.completeness.reconcile import PairDay, Problem, Reconciliation, Window
 from audit.database import Database
-from audit.dsse import parse_envelope
-from audit.entry import parse_entry
-from audit.keys import PublicKey, SignatureInvalid
-from audit.log_reader import LogReader
-from audit.log_source import DatabaseSource, DirectorySource, every_entry
-from audit.merkle import leaf_hash
-from audit.reconcile import PairDay, Problem, Reconciliation, Window
+from audit.formats.dsse import parse_envelope
+from audit.formats.merkle import leaf_hash
+from audit.keys.signing import PublicKey, SignatureInvalid
+from audit.log.entry import parse_entry
+from audit.log.log_reader import LogReader
+from audit.walk.log_source import DatabaseSource, DirectorySource, every_entry
 from contracts.canonical import parse_canonical
 from contracts.clock import BEIJING, epoch_ms, from_epoch_ms, rfc3339
 from contracts.errors import HeadwatersError

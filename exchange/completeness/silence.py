@@ -5,11 +5,11 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from audit.completeness.heads import show_heads
 from audit.database import Database
-from audit.dsse import Envelope, parse_envelope
-from audit.heads import show_heads
-from audit.silence import ProvenCut, SilenceProof, check_silent, encode_silence
-from audit.transfer_proof import ProvenEntry
+from audit.formats.dsse import Envelope, parse_envelope
+from audit.proofs.silence import ProvenCut, SilenceProof, check_silent, encode_silence
+from audit.proofs.transfer_proof import ProvenEntry
 from contracts.clock import epoch_ms
 from contracts.messages import OwnHeads, ShownHead, SubscriptionHead, SubscriptionHeads
 from exchange.agreements.store import find_agreement

@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from audit.checkpoint import Checkpoint
-from audit.equivocation import prove_fork
-from audit.keys import load_key
-from audit.merkle import leaf_hash, tree_root
-from audit.note import NoteSigner, format_note, parse_note
-from audit.tile import TILE_WIDTH, decode_bundle, encode_bundle, entries_path
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, tree_root
+from audit.formats.note import NoteSigner, format_note, parse_note
+from audit.formats.tile import TILE_WIDTH, decode_bundle, encode_bundle, entries_path
+from audit.keys.signing import load_key
+from audit.proofs.equivocation import prove_fork
 
 
 def flip_byte(file: Path, scratch: Path) -> Path:

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audit.entry import parse_entry
-from audit.transfer_proof import read_proof
+from audit.log.entry import parse_entry
+from audit.proofs.transfer_proof import read_proof
 from contracts.clock import BEIJING
 from exchange.demo.alliance import Alliance, StepFailed
 from exchange.demo.cast import CAST, CENTRE

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from audit.keys import load_key
-from audit.trust_file import SignedRoot, TrustFile
+from audit.keys.signing import load_key
+from audit.keys.trust_file import SignedRoot, TrustFile
 from contracts.canonical import canonical_bytes
 from contracts.messages import Sharing
 from exchange.demo.alliance import Alliance

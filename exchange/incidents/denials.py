@@ -10,8 +10,8 @@ from typing import NoReturn
 import structlog
 
 from audit.commitment import commit, new_salt
-from audit.entry import MAX_CODES, Entry, EntryKind
-from audit.unit import Unit
+from audit.log.entry import MAX_CODES, Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import Json, canonical_bytes
 from contracts.clock import epoch_ms
 from contracts.errors import Refused

@@ -4,10 +4,10 @@ An event is numbered without gaps and signed by the exchange; its row and its ``
 whatever caused it.
 """
 
-from audit.dsse import Envelope, pae, parse_envelope, sign
-from audit.entry import Entry, EntryKind
-from audit.keys import PublicKey
-from audit.unit import Unit
+from audit.formats.dsse import Envelope, pae, parse_envelope, sign
+from audit.keys.signing import PublicKey
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.identifiers import Kind, new_id
 from contracts.messages import EventList, PastKey, SecurityEvent

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, String
 from sqlalchemy import Text as LongText
 from sqlmodel import Field
 
-from audit.tables import PLACE
+from audit.log.tables import PLACE
 from exchange.tables import ExchangeTable
 
 

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import SIZE_CONTENT_TYPE, Cosignature, format_add_checkpoint
-from audit.note import KeyType, VerifierKey, format_note, parse_note
-from audit.quorum import MAX_SKEW_SECONDS
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import SIZE_CONTENT_TYPE, Cosignature, format_add_checkpoint
+from audit.formats.note import KeyType, VerifierKey, format_note, parse_note
+from audit.formats.quorum import MAX_SKEW_SECONDS
 from contracts.errors import HeadwatersError
 from contracts.messages import Severity, Text
 from exchange.members.model import MemberRecord

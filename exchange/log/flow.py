@@ -3,9 +3,9 @@
 import base64
 from datetime import timedelta
 
-from audit.checkpoint import Checkpoint
-from audit.log_reader import LogReader
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
+from audit.log.log_reader import LogReader
 from contracts.errors import Conflict, NotFound
 from contracts.messages import Inclusion, LogStatus
 from exchange.evidence import logged_place

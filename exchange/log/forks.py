@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 
 from audit.durable import sync_folder, write_private
-from audit.equivocation import SUFFIX, Fork, ForkUnproven, verify_fork
-from audit.note import VerifierKey
+from audit.formats.note import VerifierKey
+from audit.proofs.equivocation import SUFFIX, Fork, ForkUnproven, verify_fork
 from contracts.errors import HeadwatersError
 from contracts.messages import ForkAnswer, ForkReport, Severity, Text
 from contracts.spelling import NotBase64, from_base64

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from audit.copies import first_loss
-from audit.fsck import Damage, Trusted, walk
-from audit.log_source import DirectorySource, LogSource
+from audit.walk.copies import first_loss
+from audit.walk.fsck import Damage, Trusted, walk
+from audit.walk.log_source import DirectorySource, LogSource
 from contracts.errors import Corrupt
 
 

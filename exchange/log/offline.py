@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from audit import log_store
 from audit.database import Database, open_database
-from audit.export import export
-from audit.fsck import Damage, Trusted
-from audit.fsck_shards import PolicyOf, ShardWalk, own_policy, walk_shards
-from audit.keys import load_key
-from audit.log_reader import LogReader
-from audit.log_source import DatabaseSource, DirectorySource, LogSource
-from audit.note import NoteSigner, VerifierKey
-from audit.policy_file import check_policy_file
-from audit.quorum import PolicyKey, WitnessPolicy
-from audit.shards import FIRST, Shard
-from audit.trust import TrustRoot
-from audit.trust_file import TrustFile
-from audit.twin import check_twins
+from audit.formats.note import NoteSigner, VerifierKey
+from audit.formats.policy_file import check_policy_file
+from audit.formats.quorum import PolicyKey, WitnessPolicy
+from audit.keys.signing import load_key
+from audit.keys.trust import TrustRoot
+from audit.keys.trust_file import TrustFile
+from audit.log import log_store
+from audit.log.export import export
+from audit.log.log_reader import LogReader
+from audit.log.shards import FIRST, Shard
+from audit.walk.fsck import Damage, Trusted
+from audit.walk.fsck_shards import PolicyOf, ShardWalk, own_policy, walk_shards
+from audit.walk.log_source import DatabaseSource, DirectorySource, LogSource
+from audit.walk.twin import check_twins
 from contracts.clock import SystemClock
 from contracts.errors import HeadwatersError, NotFound
 from exchange.log.kept import Kept

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from audit.log_reader import LogReader
-from audit.shards import NoSuchShard
-from audit.tile import parse_entries_path, parse_tile_path
+from audit.formats.tile import parse_entries_path, parse_tile_path
+from audit.log.log_reader import LogReader
+from audit.log.shards import NoSuchShard
 from contracts.identifiers import parse_digest
 from contracts.messages import Consistency, ForkReport, Role, ShardRequest
 from exchange.edge import JSON_TYPE, Wired, answer, parsed

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from audit.keys import KeyFileMissing
-from audit.note import SecondLine
-from audit.second_keys import line_name
-from audit.suites import Suite, SuiteKey, create_suite_key, load_suite_key
+from audit.formats.note import SecondLine
+from audit.keys.second_keys import line_name
+from audit.keys.signing import KeyFileMissing
+from audit.keys.suites import Suite, SuiteKey, create_suite_key, load_suite_key
 
 
 class SecondLines:

@@ -13,14 +13,14 @@ import secrets
 
 import structlog
 
-from audit.checkpoint import Checkpoint
-from audit.dsse import parse_envelope
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.keys import PublicKey
-from audit.log_reader import LogReader
-from audit.note import KeyType, VerifierKey, parse_note
-from audit.shards import ShardClosing
-from audit.unit import Unit
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.dsse import parse_envelope
+from audit.formats.note import KeyType, VerifierKey, parse_note
+from audit.keys.signing import PublicKey
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.log_reader import LogReader
+from audit.log.shards import ShardClosing
+from audit.log.unit import Unit
 from contracts.errors import HeadwatersError, Unauthenticated, Unavailable
 from contracts.messages import Challenge, ChallengeAnswer
 from exchange.log import store

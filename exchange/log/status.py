@@ -6,7 +6,7 @@ readiness.
 
 from datetime import datetime, timedelta
 
-from audit.shards import Shard
+from audit.log.shards import Shard
 from contracts.messages import LogStatus
 
 

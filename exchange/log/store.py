@@ -1,9 +1,9 @@
-"""The only SQL of the log room; everything else about the log is ``audit.log``'s."""
+"""The only SQL of the log room; everything else about the log is ``audit.log.sequencer``'s."""
 
 from sqlmodel import Session, col, select
 
-from audit.entry import EntryKind, parse_entry
-from audit.tables import LogEntry
+from audit.log.entry import EntryKind, parse_entry
+from audit.log.tables import LogEntry
 from exchange.log.tables import TwinRow
 
 

@@ -10,12 +10,12 @@ from sqlmodel import Session, col, select
 
 from audit.commitment import commit
 from audit.database import Database
-from audit.dsse import parse_envelope
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.fsck import Damage
-from audit.grant_entry import grant_fields
-from audit.log_source import DatabaseSource, every_entry
-from audit.tile import TILE_WIDTH
+from audit.formats.dsse import parse_envelope
+from audit.formats.tile import TILE_WIDTH
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.grant_entry import grant_fields
+from audit.walk.fsck import Damage
+from audit.walk.log_source import DatabaseSource, every_entry
 from contracts.canonical import Json, sha256_hex
 from contracts.errors import HeadwatersError
 from contracts.messages import Grant
@@ -30,7 +30,7 @@ _COMMITMENTS = ("ev", "dsc", "pur", "dig")
 def first_contradiction(database: Database, number: int) -> Damage | None:
     """Read a shard's entries once more and name the first one that a row contradicts; None when none does.
 
-    They have been walked before (``audit.fsck``), so it is the row that was changed.
+    They have been walked before (``audit.walk.fsck``), so it is the row that was changed.
     """
     with database.read() as session:
         return _first_contradiction(session, DatabaseSource(session.connection(), number))

@@ -9,12 +9,12 @@ import asyncio
 
 import structlog
 
-from audit.checkpoint import Checkpoint
-from audit.keys import KeyUnreadable, SigningKey, create_key, load_key
-from audit.note import parse_note
-from audit.second_keys import is_line_name
-from audit.shards import Shard, ShardClosing, half_year, next_origin, shard_origin
-from audit.unit import Unit
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
+from audit.keys.second_keys import is_line_name
+from audit.keys.signing import KeyUnreadable, SigningKey, create_key, load_key
+from audit.log.shards import Shard, ShardClosing, half_year, next_origin, shard_origin
+from audit.log.unit import Unit
 from contracts.canonical import sha256_hex
 from contracts.errors import Conflict
 from contracts.messages import ShardList, ShardView

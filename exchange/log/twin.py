@@ -12,12 +12,12 @@ from functools import partial
 
 import structlog
 
-from audit.entry import Entry, EntryKind
-from audit.log_reader import LogReader
-from audit.note import SecondLine, format_note
-from audit.suites import Suite
-from audit.twin import TwinTree, sm3_root_text, twin_origin
-from audit.unit import Unit
+from audit.formats.note import SecondLine, format_note
+from audit.keys.suites import Suite
+from audit.log.entry import Entry, EntryKind
+from audit.log.log_reader import LogReader
+from audit.log.unit import Unit
+from audit.walk.twin import TwinTree, sm3_root_text, twin_origin
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import NotFound

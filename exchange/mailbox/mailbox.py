@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from audit.keys import Signer
+from audit.keys.signing import Signer
 from contracts.clock import Clock, monotonic_seconds
 from contracts.errors import NotFound, Unavailable
 from contracts.identifiers import Kind, new_id

@@ -8,7 +8,7 @@ from typing import Protocol
 import httpx
 
 from audit.httpsig import RequestSigner
-from audit.keys import Signer
+from audit.keys.signing import Signer
 from contracts.clock import Clock
 from contracts.errors import Unavailable
 from contracts.identifiers import EXCHANGE_KEYID

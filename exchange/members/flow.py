@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from audit import dsse
 from audit.commitment import commit, new_salt
-from audit.dsse import parse_envelope
-from audit.entry import Entry, EntryKind
-from audit.keys import PublicKey, fingerprint
-from audit.unit import Unit
+from audit.formats import dsse
+from audit.formats.dsse import parse_envelope
+from audit.keys.signing import PublicKey, fingerprint
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import sha256_hex
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from audit.note import KeyType, VerifierKey, VerifierKeyInvalid
-from audit.second_keys import is_line_name
-from audit.shards import shard_origin
-from audit.trust import MAX_KEYS
-from audit.unit import Unit
+from audit.formats.note import KeyType, VerifierKey, VerifierKeyInvalid
+from audit.keys.second_keys import is_line_name
+from audit.keys.trust import MAX_KEYS
+from audit.log.shards import shard_origin
+from audit.log.unit import Unit
 from contracts.errors import Conflict, Invalid
 from contracts.messages import KeyRole, KeyRotation, PastKey, Registration
 from exchange.members import store

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from audit.key_history import PartyKeys, is_below, revoked_keys
-from audit.keys import PublicKey
+from audit.keys.key_history import PartyKeys, is_below, revoked_keys
+from audit.keys.signing import PublicKey
 from contracts.errors import Conflict, NotFound, Refused
 from contracts.messages import Member, MemberStatus, PastKey, Profile, Role
 

@@ -12,8 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
-from audit.entry import Entry, EntryKind
-from audit.key_history import (
+from audit.keys.key_history import (
     NotRevocable,
     WrongRotation,
     check_revocation,
@@ -23,8 +22,9 @@ from audit.key_history import (
     read_rotation,
     revoked_keys,
 )
-from audit.keys import SigningKey
-from audit.unit import Unit
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from contracts.errors import Conflict, Refused
 from contracts.messages import (

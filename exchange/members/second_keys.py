@@ -4,7 +4,7 @@ The list only grows. A suite that the settings no longer name keeps its keys in 
 stays published; verifiers that join later must know them as well.
 """
 
-from audit.dsse import parse_envelope
+from audit.formats.dsse import parse_envelope
 from contracts.messages import Directory
 from exchange.members.tables import DirectoryRow
 from exchange.parts import Parts

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlmodel import Session, and_, col, func, not_, select
 
-from audit.key_history import read_rotation
+from audit.keys.key_history import read_rotation
 from contracts.clock import epoch_ms, from_epoch_ms
 from contracts.messages import LogPlace, MemberStatus, PastKey, Profile, Role
 from exchange.members.model import MemberRecord, PersonRecord, UnknownMember

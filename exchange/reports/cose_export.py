@@ -13,15 +13,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from audit import log_store
-from audit.checkpoint import Checkpoint
-from audit.cose_receipt import cose_receipt
-from audit.export import keep_file, put_file
-from audit.keys import KeyFileMissing, SigningKey, load_key
-from audit.merkle import EMPTY_ROOT, inclusion_path
-from audit.note import NoteSigner, parse_note
-from audit.shards import Shard
-from audit.tile import TileHashReader
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cose_receipt import cose_receipt
+from audit.formats.merkle import EMPTY_ROOT, inclusion_path
+from audit.formats.note import NoteSigner, parse_note
+from audit.formats.tile import TileHashReader
+from audit.keys.signing import KeyFileMissing, SigningKey, load_key
+from audit.log import log_store
+from audit.log.export import keep_file, put_file
+from audit.log.shards import Shard
 from contracts.identifiers import Kind, parse_id
 from exchange.reports import store
 from exchange.reports.dsse_export import all_transfers

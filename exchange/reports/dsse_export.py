@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from audit import log_store
-from audit.export import keep_file
+from audit.log import log_store
+from audit.log.export import keep_file
 from contracts.identifiers import Kind, parse_id
 from contracts.messages import Grant
 from exchange.agreements.store import find_agreement

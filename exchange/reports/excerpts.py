@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from audit.excerpt import ExcerptVerdict, OutsideData, verify_excerpt, write_excerpt
-from audit.parquet_footer import MAGIC, Footer, NoParquet, RowGroup, read_footer
-from audit.trust_file import TrustFile
-from audit.verify import verify_transfer
+from audit.keys.trust_file import TrustFile
+from audit.proofs.excerpt import ExcerptVerdict, OutsideData, verify_excerpt, write_excerpt
+from audit.proofs.parquet_footer import MAGIC, Footer, NoParquet, RowGroup, read_footer
+from audit.proofs.verify import verify_transfer
 from contracts.errors import Conflict, Usage
 
 SUFFIX = ".hwpart"

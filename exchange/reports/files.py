@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from audit.durable import sync_file
-from audit.report import SignedReport
+from audit.proofs.report import SignedReport
 from contracts.errors import Usage
 from exchange.reports.excerpts import FileThere
 from exchange.reports.page import read_page, render

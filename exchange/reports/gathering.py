@@ -1,7 +1,7 @@
 """Gather an audit report from the exchange's database: one dataset, one day, and the proof of everything.
 
-Nothing is decided here that a reader could not check: ``audit.report_reader`` reads the result once more
-before it is signed, and refuses what it cannot explain.
+Nothing is decided here that a reader could not check: ``audit.proofs.report_reader`` reads the result once
+more before it is signed, and refuses what it cannot explain.
 """
 
 from datetime import date, datetime
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from audit.dsse import Envelope, parse_envelope
-from audit.entry import Entry, EntryKind, chain_digest, parse_entry
-from audit.heads import show_heads
-from audit.keys import Signer
-from audit.merkle import leaf_hash
-from audit.report import AuditReport, Content, Opening, SignedReport, StatementKind
-from audit.report_reader import read_facts
-from audit.transfer_proof import ProvenEntry
+from audit.completeness.heads import show_heads
+from audit.formats.dsse import Envelope, parse_envelope
+from audit.formats.merkle import leaf_hash
+from audit.keys.signing import Signer
+from audit.log.entry import Entry, EntryKind, chain_digest, parse_entry
+from audit.proofs.report import AuditReport, Content, Opening, SignedReport, StatementKind
+from audit.proofs.report_reader import read_facts
+from audit.proofs.transfer_proof import ProvenEntry
 from contracts.canonical import Json, parse_canonical
 from contracts.errors import Corrupt, Usage
 from contracts.messages import Abort, Grant, Receipt, ShownHead, SubscriptionHeads, Text

@@ -11,14 +11,14 @@ from html import escape
 
 import orjson
 
-from audit.chains import GrantState
-from audit.checkpoint import Checkpoint
-from audit.doubts import BEYOND_THE_LOG, LATER_USE, TRUTH_OF_DATA
-from audit.note import parse_note
-from audit.report import ReportInvalid, SignedReport
-from audit.report_facts import AgreementFact, Chain, Denial, Facts, Placed, Transfer
-from audit.report_reader import read_facts
-from audit.report_verdict import LEFT_OUT, OPEN_END, ROLLED_UP
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
+from audit.log.chains import GrantState
+from audit.proofs.doubts import BEYOND_THE_LOG, LATER_USE, TRUTH_OF_DATA
+from audit.proofs.report import ReportInvalid, SignedReport
+from audit.proofs.report_facts import AgreementFact, Chain, Denial, Facts, Placed, Transfer
+from audit.proofs.report_reader import read_facts
+from audit.proofs.report_verdict import LEFT_OUT, OPEN_END, ROLLED_UP
 from contracts.canonical import Json, canonical_bytes
 from contracts.clock import beijing
 from contracts.messages import Text

@@ -2,14 +2,14 @@
 
 from sqlalchemy import Connection
 
-from audit import log_store
-from audit.checkpoint import Checkpoint
-from audit.merkle import inclusion_path
-from audit.note import parse_note
-from audit.proof import TlogProof
-from audit.shards import Shard
-from audit.tile import TileHashReader
-from audit.transfer_proof import ProvenEntry
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import inclusion_path
+from audit.formats.note import parse_note
+from audit.formats.proof import TlogProof
+from audit.formats.tile import TileHashReader
+from audit.log import log_store
+from audit.log.shards import Shard
+from audit.proofs.transfer_proof import ProvenEntry
 from exchange.log.flow import NotYetWitnessed
 from exchange.reports import store
 

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from audit import log_store
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.log_source import DirectorySource
-from audit.shards import locate
-from audit.tile import TILE_WIDTH
+from audit.formats.tile import TILE_WIDTH
+from audit.log import log_store
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.shards import locate
+from audit.walk.log_source import DirectorySource
 from contracts.canonical import Json
 from contracts.clock import beijing, rfc3339
 from exchange.log.offline import NoLogHere

@@ -13,9 +13,9 @@ from sqlalchemy import func as sql
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, and_, col, or_, select
 
-from audit.entry import EntryKind
-from audit.log_store import NoSuchEntry
-from audit.tables import AuditTable
+from audit.log.entry import EntryKind
+from audit.log.log_store import NoSuchEntry
+from audit.log.tables import AuditTable
 from contracts.clock import epoch_ms
 from exchange.agreements.tables import AgreementRow
 from exchange.catalog.tables import RecordRow

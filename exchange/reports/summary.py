@@ -4,10 +4,10 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from audit.report_facts import Facts, Transfer
-from audit.report_verdict import ReportVerdict
-from audit.trust_file import TrustFile
-from audit.verify import Verdict
+from audit.keys.trust_file import TrustFile
+from audit.proofs.report_facts import Facts, Transfer
+from audit.proofs.report_verdict import ReportVerdict
+from audit.proofs.verify import Verdict
 from contracts.clock import beijing, rfc3339
 from contracts.messages import Text
 

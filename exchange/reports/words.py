@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from audit.entry import EntryKind
+from audit.log.entry import EntryKind
 from contracts.messages import Text
 
 KINDS: Mapping[EntryKind, Text] = MappingProxyType(

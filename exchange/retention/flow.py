@@ -13,7 +13,7 @@ import structlog
 from sqlmodel import Session
 
 from audit.commitment import new_salt
-from audit.unit import Unit
+from audit.log.unit import Unit
 from contracts.canonical import canonical_bytes
 from contracts.clock import epoch_ms
 from exchange.evidence import admin_act, conceal

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import Connection, delete, exists, text, update
 from sqlmodel import Session, col, or_, select
 
-from audit.tables import LogEntry
+from audit.log.tables import LogEntry
 from exchange.agreements.model import Turn
 from exchange.agreements.tables import AgreementRow, ApplicationRow
 from exchange.evidence import EvidenceRow

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from audit.unit import Unit
+from audit.log.unit import Unit
 from contracts.identifiers import Kind, new_id
 from contracts.messages import ReleaseList, SubscriptionRequest, SubscriptionView
 from exchange.agreements.store import find_agreement

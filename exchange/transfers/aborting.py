@@ -7,8 +7,8 @@ from functools import partial
 
 import structlog
 
-from audit.entry import EntryKind
-from audit.unit import Unit
+from audit.log.entry import EntryKind
+from audit.log.unit import Unit
 from contracts.messages import Abort, ReceiptState
 from exchange.evidence import check_speaker
 from exchange.identity import Caller

@@ -6,9 +6,9 @@ closings and expiries alike, so leaving one out shows.
 
 from collections.abc import Mapping
 
-from audit.chains import ChainBroken
-from audit.entry import Entry, EntryKind
-from audit.unit import Unit
+from audit.log.chains import ChainBroken
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from exchange.parts import Parts
 from exchange.subscriptions.store import find_subscription

@@ -8,8 +8,8 @@ from functools import partial
 
 import structlog
 
-from audit.entry import EntryKind
-from audit.unit import Unit
+from audit.log.entry import EntryKind
+from audit.log.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.messages import Receipt
 from exchange.parts import Parts

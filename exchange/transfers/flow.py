@@ -13,10 +13,10 @@ from functools import partial
 import structlog
 
 from audit.commitment import new_salt
-from audit.entry import Entry, EntryKind
-from audit.grant_entry import grant_fields, obligations_digest
-from audit.shards import Located
-from audit.unit import Unit
+from audit.log.entry import Entry, EntryKind
+from audit.log.grant_entry import grant_fields, obligations_digest
+from audit.log.shards import Located
+from audit.log.unit import Unit
 from contracts.clock import epoch_ms
 from contracts.errors import Unauthenticated
 from contracts.identifiers import Kind, new_id

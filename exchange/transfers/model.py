@@ -11,7 +11,7 @@ never refused: two receipts close a transfer even after its time, and after one 
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from audit.grant_entry import obligations_digest
+from audit.log.grant_entry import obligations_digest
 from contracts.clock import from_epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.messages import Grant, Receipt, ReceiptRole, Severity, Text

@@ -10,11 +10,11 @@ from functools import partial
 import structlog
 
 from audit.commitment import content_commitment
-from audit.dsse import parse_envelope
-from audit.entry import EntryKind
-from audit.key_history import revoked_keys
-from audit.keys import PublicKey, SignatureInvalid
-from audit.unit import Unit
+from audit.formats.dsse import parse_envelope
+from audit.keys.key_history import revoked_keys
+from audit.keys.signing import PublicKey, SignatureInvalid
+from audit.log.entry import EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import Invalid

@@ -4,10 +4,10 @@ The exchange decides nothing here. A root is logged once as many root keys have 
 many of those before it as its predecessor asked for; every node verifies that again.
 """
 
-from audit.entry import Entry, EntryKind
-from audit.trust import TrustRoot
-from audit.trust_file import RootList, SignedRoot, TrustRootUnsigned
-from audit.unit import Unit
+from audit.keys.trust import TrustRoot
+from audit.keys.trust_file import RootList, SignedRoot, TrustRootUnsigned
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, Refused

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from audit.trust_file import SignedRoot
+from audit.keys.trust_file import SignedRoot
 from exchange.edge import Since, Wired, answer
 from exchange.identity import ActiveNode
 from exchange.trust import flow

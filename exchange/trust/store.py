@@ -2,7 +2,7 @@
 
 from sqlmodel import Session, col, delete, select
 
-from audit.trust_file import SignedRoot
+from audit.keys.trust_file import SignedRoot
 from exchange.trust.tables import TrustRootRow
 
 

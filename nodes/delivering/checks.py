@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from audit.httpsig import RequestSignatureInvalid
-from audit.keys import PublicKey, SignatureInvalid
+from audit.keys.signing import PublicKey, SignatureInvalid
 from contracts.errors import Corrupt, Refused, Unauthenticated
 from contracts.messages import (
     Agreement,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 
-from audit.keys import seal
+from audit.keys.signing import seal
 from contracts.errors import Invalid, Refused, TooLarge
 from contracts.messages import DeliveryRequest, Grant, GrantId
 from nodes import callers

@@ -6,7 +6,7 @@ answer is still under way, and this node signs only terms that fit an applicatio
 
 from sqlmodel import col, select
 
-from audit.keys import SignatureInvalid
+from audit.keys.signing import SignatureInvalid
 from contracts.clock import epoch_ms
 from contracts.errors import NotFound, Refused
 from contracts.identifiers import Kind, new_id

@@ -8,7 +8,7 @@ rows keep the contract.
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.keys import SignatureInvalid
+from audit.keys.signing import SignatureInvalid
 from contracts.errors import Refused
 from contracts.messages import (
     Agreement,

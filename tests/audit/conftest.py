@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from audit.database import Database, open_database, upgrade
-from audit.tables import AuditTable
+from audit.log.tables import AuditTable
 from tests.postgresql import new_database, postgresql_server, postgresql_url
 
 __all__ = ["database", "database_url", "migrated", "postgresql_server", "postgresql_url"]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from audit.cosignature import Cosigner
-from audit.dsse import sign
-from audit.key_history import PartyKeys, revoked_keys
-from audit.keys import SealingKey, SigningKey
+from audit.formats.cosignature import Cosigner
+from audit.formats.dsse import sign
+from audit.keys.key_history import PartyKeys, revoked_keys
+from audit.keys.signing import SealingKey, SigningKey
 from contracts.messages import (
     KeyRevocation,
     KeyRole,

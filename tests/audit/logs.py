@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audit.chains import Chains
-from audit.cosignature import Cosigner
 from audit.database import Database, open_database, upgrade
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.keys import SigningKey
-from audit.log import Log
-from audit.merkle import leaf_hash
-from audit.note import NoteSigner, parse_note
-from audit.quorum import WitnessPolicy
-from audit.unit import Unit
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import leaf_hash
+from audit.formats.note import NoteSigner, parse_note
+from audit.formats.quorum import WitnessPolicy
+from audit.keys.signing import SigningKey
+from audit.log.chains import Chains
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.sequencer import Log
+from audit.log.unit import Unit
 from contracts.canonical import digest
 from contracts.clock import FrozenClock
 from contracts.messages import SubscriptionHeads

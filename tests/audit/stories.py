@@ -4,12 +4,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from audit.chains import Chains
-from audit.counts import CountedTransfer, count_lines, totals
-from audit.entry import Entry, EntryKind, chain_digest
-from audit.heads import heads_root
-from audit.keys import SigningKey
-from audit.merkle import leaf_hash
+from audit.completeness.counts import CountedTransfer, count_lines, totals
+from audit.completeness.heads import heads_root
+from audit.formats.merkle import leaf_hash
+from audit.keys.signing import SigningKey
+from audit.log.chains import Chains
+from audit.log.entry import Entry, EntryKind, chain_digest
 from contracts.canonical import Json, digest, sha256_hex
 from contracts.clock import epoch_ms
 from contracts.messages import SubscriptionHead, SubscriptionHeads

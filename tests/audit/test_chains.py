@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.chains import ChainBroken, Chains
 from audit.database import open_database, upgrade
-from audit.entry import Entry, parse_entry
-from audit.merkle import leaf_hash
-from audit.unit import Unit
+from audit.formats.merkle import leaf_hash
+from audit.log.chains import ChainBroken, Chains
+from audit.log.entry import Entry, parse_entry
+from audit.log.unit import Unit
 from tests.audit.logs import running
 from tests.audit.transfers import Subscription
 

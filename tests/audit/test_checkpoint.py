@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import MAX_SIZE, Checkpoint, CheckpointInvalid
-from audit.merkle import EMPTY_ROOT
+from audit.formats.checkpoint import MAX_SIZE, Checkpoint, CheckpointInvalid
+from audit.formats.merkle import EMPTY_ROOT
 
 EMPTY = base64.b64encode(EMPTY_ROOT).decode()
 ROOT = base64.b64encode(b"\x07" * 32).decode()

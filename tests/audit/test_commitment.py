@@ -15,7 +15,7 @@ from audit.commitment import (
     content_commitment,
     new_salt,
 )
-from audit.merkle import EMPTY_ROOT, leaf_hash, tree_root
+from audit.formats.merkle import EMPTY_ROOT, leaf_hash, tree_root
 from contracts.identifiers import BadIdentifier, parse_digest
 
 SALT = bytes(range(32))

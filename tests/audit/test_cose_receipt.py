@@ -5,10 +5,10 @@ import scitt_cose  # type: ignore[import-untyped]  # the library has no types
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from audit.cose_receipt import cose_receipt
-from audit.keys import SigningKey
-from audit.merkle import inclusion_path
-from audit.tile import TileHashReader
+from audit.formats.cose_receipt import cose_receipt
+from audit.formats.merkle import inclusion_path
+from audit.formats.tile import TileHashReader
+from audit.keys.signing import SigningKey
 from tests.audit.logs import NOW, ORIGIN
 from tests.audit.trees import numbered
 

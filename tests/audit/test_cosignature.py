@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint, CheckpointInvalid
-from audit.cosignature import (
+from audit.formats.checkpoint import Checkpoint, CheckpointInvalid
+from audit.formats.cosignature import (
     AddCheckpointInvalid,
     Cosignature,
     CosignatureInvalid,
@@ -19,9 +19,9 @@ from audit.cosignature import (
     judge,
     parse_add_checkpoint,
 )
-from audit.keys import SigningKey
-from audit.merkle import EMPTY_ROOT, consistency_path
-from audit.note import NoteSignature, NoteSigner, format_note, parse_note
+from audit.formats.merkle import EMPTY_ROOT, consistency_path
+from audit.formats.note import NoteSignature, NoteSigner, format_note, parse_note
+from audit.keys.signing import SigningKey
 from tests.audit.trees import MemoryTree, numbered
 
 ORIGIN = "audit.example/log"

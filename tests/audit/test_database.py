@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
 from audit.database import BadDatabaseUrl, Database, open_database, upgrade
-from audit.tables import AuditTable, Nonce
+from audit.log.tables import AuditTable, Nonce
 
 
 def _nonce(name: str) -> Nonce:
@@ -107,7 +107,7 @@ def test_upgrades_at_the_same_time_are_harmless(database_url: str) -> None:
 
 
 def test_migrations_make_the_declared_tables(database: Database) -> None:
-    """The revisions and ``audit.tables`` describe the same schema."""
+    """The revisions and ``audit.log.tables`` describe the same schema."""
     names = set(AuditTable.metadata.tables)
 
     def ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.dsse import (
+from audit.formats.dsse import (
     MAX_ENVELOPE_BYTES,
     Envelope,
     EnvelopeInvalid,
@@ -17,7 +17,7 @@ from audit.dsse import (
     parse_envelope,
     sign,
 )
-from audit.keys import SignatureInvalid, SigningKey
+from audit.keys.signing import SignatureInvalid, SigningKey
 from contracts.canonical import NotCanonical, canonical_bytes
 
 TYPE = "application/vnd.headwaters.grant.v1+json"

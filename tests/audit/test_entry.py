@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.commitment import commit
-from audit.entry import (
+from audit.formats.merkle import leaf_hash
+from audit.keys.signing import SigningKey
+from audit.log.entry import (
     MAX_CODES,
     MAX_ENTRY_BYTES,
     Entry,
@@ -19,10 +21,8 @@ from audit.entry import (
     parse_entry,
     read_leaf,
 )
-from audit.entry_fields import MAX_CODE_CHARS, MAX_MS
-from audit.entry_forms import kind_of
-from audit.keys import SigningKey
-from audit.merkle import leaf_hash
+from audit.log.entry_fields import MAX_CODE_CHARS, MAX_MS
+from audit.log.entry_forms import kind_of
 from contracts.canonical import NotCanonical, canonical_bytes
 from contracts.errors import Invalid
 

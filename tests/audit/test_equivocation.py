@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosigner
-from audit.equivocation import (
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import MAX_PATH_HASHES, ProofInvalid, consistency_roots
+from audit.formats.note import NoteSigner, format_note
+from audit.keys.signing import SigningKey
+from audit.proofs.equivocation import (
     MAX_FORK_BYTES,
     ForkProof,
     ForkUnproven,
@@ -15,9 +18,6 @@ from audit.equivocation import (
     prove_fork,
     verify_fork,
 )
-from audit.keys import SigningKey
-from audit.merkle import MAX_PATH_HASHES, ProofInvalid, consistency_roots
-from audit.note import NoteSigner, format_note
 from tests.audit.test_quorum import NOW
 from tests.audit.trees import MemoryTree
 

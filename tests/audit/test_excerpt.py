@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from audit.commitment import CHUNK_BYTES
-from audit.doubts import DATA_NOT_SHOWN
-from audit.excerpt import (
+from audit.proofs.doubts import DATA_NOT_SHOWN
+from audit.proofs.excerpt import (
     MAGIC,
     REST_NOT_SHOWN,
     ExcerptInvalid,
@@ -21,7 +21,7 @@ from audit.excerpt import (
     verify_excerpt,
     write_excerpt,
 )
-from audit.verify import verify_transfer
+from audit.proofs.verify import verify_transfer
 from contracts.errors import HeadwatersError
 from tests.audit.logs import NOW
 from tests.audit.transfer_evidence import DATA, evidence, trust
@@ -142,7 +142,7 @@ def test_claimed_chunks_cost_nothing_before_they_are_shown(
 ) -> None:
     """Two parties may sign any size; a file is refused where its bytes end, whatever its header claims."""
     huge = replace(verify_transfer(proof, None, trust(), now=NOW), size_bytes=2**53)
-    monkeypatch.setattr("audit.excerpt.verify_transfer", lambda *_args, **_named: huge)
+    monkeypatch.setattr("audit.proofs.excerpt.verify_transfer", lambda *_args, **_named: huge)
 
     with pytest.raises(ExcerptNotProven):
         judge(with_header(cut(proof, (0, 1)), runs=[Run(first=0, count=2**37)]))

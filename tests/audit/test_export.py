@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.export import ExportContradicts, export
-from audit.fsck import Trusted, walk
-from audit.log import Log
-from audit.log_source import DirectorySource
-from audit.quorum import WitnessPolicy
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.quorum import WitnessPolicy
+from audit.log.export import ExportContradicts, export
+from audit.log.sequencer import Log
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DirectorySource
 from tests.audit.logs import NOW, ORIGIN, POLICY, SIGNER, appending, cosigned, running
 
 TRUSTED = Trusted(SIGNER.verifier_key, NOW)

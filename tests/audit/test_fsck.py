@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.export import export
-from audit.fsck import LogBad, Trusted, WalkReport, walk
-from audit.log_reader import LogReader
-from audit.log_source import DatabaseSource, DirectorySource, NotAnExport
-from audit.merkle import leaf_hash
-from audit.note import format_note, parse_note
-from audit.tile import decode_bundle, encode_bundle
-from audit.unit import Unit
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash
+from audit.formats.note import format_note, parse_note
+from audit.formats.tile import decode_bundle, encode_bundle
+from audit.log.export import export
+from audit.log.log_reader import LogReader
+from audit.log.unit import Unit
+from audit.walk.fsck import LogBad, Trusted, WalkReport, walk
+from audit.walk.log_source import DatabaseSource, DirectorySource, NotAnExport
 from contracts.errors import Invalid
 from tests.audit.logs import (
     NOW,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.heads import HeadsUnsorted, check_shown, find_shown, heads_root, show_heads
-from audit.merkle import ProofInvalid
+from audit.completeness.heads import HeadsUnsorted, check_shown, find_shown, heads_root, show_heads
+from audit.formats.merkle import ProofInvalid
 from contracts.canonical import digest
 from contracts.messages import SubscriptionHead
 

@@ -27,7 +27,7 @@ from audit.httpsig import (
     sign_request,
     verify_request,
 )
-from audit.keys import PublicKey, SigningKey
+from audit.keys.signing import PublicKey, SigningKey
 from contracts.clock import FrozenClock
 from contracts.errors import NotFound
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.cosignature import Cosigner
-from audit.dsse import sign
-from audit.key_history import (
+from audit.formats.cosignature import Cosigner
+from audit.formats.dsse import sign
+from audit.keys.key_history import (
     KeyChainBroken,
     NotRevocable,
     PartyKeys,
@@ -21,7 +21,7 @@ from audit.key_history import (
     key_id_of,
     revoked_keys,
 )
-from audit.keys import KeyInvalid, PublicKey, SealingKey, SignatureInvalid, SigningKey
+from audit.keys.signing import KeyInvalid, PublicKey, SealingKey, SignatureInvalid, SigningKey
 from contracts.canonical import NotCanonical
 from contracts.errors import HeadwatersError
 from contracts.messages import (

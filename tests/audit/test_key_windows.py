@@ -6,20 +6,20 @@ from typing import Literal
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosigner
-from audit.doubts import WITNESSES_REPLACED
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey
-from audit.merkle import leaf_hash
-from audit.note import NoteSigner, format_note
-from audit.proof import TlogProof
-from audit.quorum import QuorumMissing
-from audit.transfer_proof import ProvenEntry
-from audit.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
-from audit.trust_file import TrustFile
-from audit.unit import Unit
-from audit.verify import TransferNotProven, Verdict, verify_transfer
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import leaf_hash
+from audit.formats.note import NoteSigner, format_note
+from audit.formats.proof import TlogProof
+from audit.formats.quorum import QuorumMissing
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
+from audit.keys.trust_file import TrustFile
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
+from audit.proofs.doubts import WITNESSES_REPLACED
+from audit.proofs.transfer_proof import ProvenEntry
+from audit.proofs.verify import TransferNotProven, Verdict, verify_transfer
 from contracts.canonical import Json, digest
 from contracts.messages import LogPlace
 from tests.audit.logs import NOW, ORIGIN, WITNESSES

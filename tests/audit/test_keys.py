@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.keys import (
+from audit.keys.signing import (
     KeyFileExists,
     KeyFileExposed,
     KeyFileMissing,

@@ -3,13 +3,13 @@
 import base64
 from datetime import UTC, datetime
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosigner
-from audit.keys import SigningKey
-from audit.merkle import consistency_path, inclusion_path, verify_consistency, verify_inclusion
-from audit.note import NoteSigner, format_note, parse_note
-from audit.proof import TlogProof
-from audit.quorum import WitnessPolicy
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import consistency_path, inclusion_path, verify_consistency, verify_inclusion
+from audit.formats.note import NoteSigner, format_note, parse_note
+from audit.formats.proof import TlogProof
+from audit.formats.quorum import WitnessPolicy
+from audit.keys.signing import SigningKey
 from tests.audit.trees import numbered
 
 ORIGIN = "audit.alliance.example/2026h1"

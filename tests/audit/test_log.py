@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.entry import chain_digest, parse_entry
-from audit.log import LogUnavailable, NotOurCheckpoint
-from audit.log_reader import LogReader, NoCheckpoint
-from audit.log_store import NoSuchEntry
-from audit.merkle import leaf_hash, tree_root, verify_consistency, verify_inclusion
-from audit.note import parse_note
-from audit.sequencer_lock import SequencerRunning
-from audit.tables import Nonce
-from audit.tile import decode_bundle
-from audit.unit import Committed, LogSealed, Unit
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, tree_root, verify_consistency, verify_inclusion
+from audit.formats.note import parse_note
+from audit.formats.tile import decode_bundle
+from audit.log.entry import chain_digest, parse_entry
+from audit.log.log_reader import LogReader, NoCheckpoint
+from audit.log.log_store import NoSuchEntry
+from audit.log.sequencer import LogUnavailable, NotOurCheckpoint
+from audit.log.sequencer_lock import SequencerRunning
+from audit.log.tables import Nonce
+from audit.log.unit import Committed, LogSealed, Unit
 from tests.audit.logs import NOW, ORIGIN, SIGNER, appending, cosigned, event, new_log, running
 
 

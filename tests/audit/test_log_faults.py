@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.log import LogDamaged, LogForked, LogUnavailable
-from audit.merkle import leaf_hash, tree_root
-from audit.note import parse_note
-from audit.sequencer_lock import SequencerLock
-from audit.unit import Unit
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, tree_root
+from audit.formats.note import parse_note
+from audit.log.sequencer import LogDamaged, LogForked, LogUnavailable
+from audit.log.sequencer_lock import SequencerLock
+from audit.log.unit import Unit
 from tests.audit.logs import ORIGIN, SIGNER, appending, new_log, running
 
 

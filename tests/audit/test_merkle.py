@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.merkle import (
+from audit.formats.merkle import (
     EMPTY_ROOT,
     Frontier,
     OutsideTree,

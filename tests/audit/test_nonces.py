@@ -7,9 +7,9 @@ from sqlmodel import select
 
 from audit.database import Database
 from audit.httpsig import HTTP_TAG, SignedParts
+from audit.log.tables import Nonce
+from audit.log.unit import Unit
 from audit.nonces import SWEEP_MARGIN, Replayed, admit
-from audit.tables import Nonce
-from audit.unit import Unit
 from tests.audit.logs import NOW, event, running
 
 LIFE = timedelta(seconds=60)

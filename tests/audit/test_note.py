@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.cosignature import Cosigner
-from audit.keys import SigningKey
-from audit.merkle import EMPTY_ROOT
-from audit.note import (
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import EMPTY_ROOT
+from audit.formats.note import (
     MAX_NOTE_BYTES,
     MAX_SIGNATURES,
     Note,
@@ -21,6 +20,7 @@ from audit.note import (
     format_note,
     parse_note,
 )
+from audit.keys.signing import SigningKey
 
 # The example of Go's golang.org/x/mod/sumdb/note documentation.
 GO_VKEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from audit.database import Database
-from audit.entry import Entry, EntryKind
-from audit.log import Log
-from audit.outage import NEW_BUSINESS, WitnessGraceOver, is_over
-from audit.unit import Unit
+from audit.log.entry import Entry, EntryKind
+from audit.log.outage import NEW_BUSINESS, WitnessGraceOver, is_over
+from audit.log.sequencer import Log
+from audit.log.unit import Unit
 from contracts.clock import FrozenClock
 from tests.audit.logs import NOW, ORIGIN, SIGNER, appending, cosigned
 from tests.audit.test_entry import EXAMPLES

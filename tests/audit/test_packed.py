@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.packed import PackedFileInvalid, is_packed, pack, unpack
+from audit.formats.packed import PackedFileInvalid, is_packed, pack, unpack
 
 PLAIN = b'{"a":"' + b"x" * 500 + b'"}'
 LIMIT = 10_000

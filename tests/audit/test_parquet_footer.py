@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.parquet_footer import NoParquet, read_footer
+from audit.proofs.parquet_footer import NoParquet, read_footer
 
 
 def table(rows: int) -> pl.DataFrame:

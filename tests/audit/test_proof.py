@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.keys import SigningKey
-from audit.merkle import ProofInvalid, inclusion_path
-from audit.note import NoteSigner, format_note
-from audit.proof import ProofFileInvalid, TlogProof
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import ProofInvalid, inclusion_path
+from audit.formats.note import NoteSigner, format_note
+from audit.formats.proof import ProofFileInvalid, TlogProof
+from audit.keys.signing import SigningKey
 from tests.audit.trees import numbered
 
 TREE = numbered(300)

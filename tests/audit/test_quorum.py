@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosigner
-from audit.keys import SigningKey
-from audit.merkle import EMPTY_ROOT
-from audit.note import NoteInvalid, NoteSigner, format_note
-from audit.quorum import MAX_NAMES, MAX_SKEW_SECONDS, PolicyInvalid, QuorumMissing, WitnessPolicy
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import EMPTY_ROOT
+from audit.formats.note import NoteInvalid, NoteSigner, format_note
+from audit.formats.quorum import MAX_NAMES, MAX_SKEW_SECONDS, PolicyInvalid, QuorumMissing, WitnessPolicy
+from audit.keys.signing import SigningKey
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 LOG = NoteSigner("audit.example/log", SigningKey.from_seed(b"\x01" * 32))

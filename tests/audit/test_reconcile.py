@@ -5,9 +5,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.entry import Entry, EntryKind
-from audit.merkle import leaf_hash
-from audit.reconcile import PairDay, Reconciliation
+from audit.completeness.reconcile import PairDay, Reconciliation
+from audit.formats.merkle import leaf_hash
+from audit.log.entry import Entry, EntryKind
 from tests.audit.stories import CONSUMER, PROVIDER, Story
 
 STEPS = ("grant", "grant-other", "done", "expire", "abort", "late", "deny", "cut", "shard")

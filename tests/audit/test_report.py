@@ -2,13 +2,13 @@
 
 from datetime import date
 
-from audit.checkpoint import Checkpoint
-from audit.entry import Entry, EntryKind
-from audit.merkle import leaf_hash
-from audit.note import format_note
-from audit.proof import TlogProof
-from audit.report import Content
-from audit.transfer_proof import ProvenEntry
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash
+from audit.formats.note import format_note
+from audit.formats.proof import TlogProof
+from audit.log.entry import Entry, EntryKind
+from audit.proofs.report import Content
+from audit.proofs.transfer_proof import ProvenEntry
 from tests.audit.logs import NOW, SIGNER
 
 SHARDS = 12  # six years of half-years

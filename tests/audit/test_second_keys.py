@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from audit.doubts import KEYS_NOT_SIGNED, SUITE_NOT_CHECKED
-from audit.note import NoteInvalid, NoteSignature, SecondLine, VerifierKeyInvalid, parse_note
-from audit.quorum import QuorumMissing, Witnessed
-from audit.second_keys import check_second_keys, is_line_name, line_name, read_second_key, second_keys_of
-from audit.suites import Suite, SuiteKey, create_suite_key
-from audit.trust import TrustedLog, TrustRoot, TrustRootInvalid
-from audit.trust_file import TrustFile
-from audit.verify import TransferNotProven, Verdict, verify_transfer
+from audit.formats.note import NoteInvalid, NoteSignature, SecondLine, VerifierKeyInvalid, parse_note
+from audit.formats.quorum import QuorumMissing, Witnessed
+from audit.keys.second_keys import check_second_keys, is_line_name, line_name, read_second_key, second_keys_of
+from audit.keys.suites import Suite, SuiteKey, create_suite_key
+from audit.keys.trust import TrustedLog, TrustRoot, TrustRootInvalid
+from audit.keys.trust_file import TrustFile
+from audit.proofs.doubts import KEYS_NOT_SIGNED, SUITE_NOT_CHECKED
+from audit.proofs.verify import TransferNotProven, Verdict, verify_transfer
 from tests.audit.logs import NOW, ORIGIN, SIGNER, WITNESSES
 from tests.audit.transfer_evidence import (
     Evidence,

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from audit.database import Database, open_database, upgrade
-from audit.log import LogForked
-from audit.sequencer_lock import SequencerLock, SequencerRunning
+from audit.log.sequencer import LogForked
+from audit.log.sequencer_lock import SequencerLock, SequencerRunning
 from tests.audit.logs import appending, new_log, running
 
 

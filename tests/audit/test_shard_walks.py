@@ -9,21 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from audit.checkpoint import Checkpoint
 from audit.database import Database
-from audit.export import export
-from audit.fsck import Trusted
-from audit.fsck_shards import ShardWalk, own_policy, walk_shards
-from audit.log_source import DatabaseSource, DirectorySource
-from audit.merkle import leaf_hash, verify_inclusion
-from audit.note import parse_note
-from audit.shards import (
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, verify_inclusion
+from audit.formats.note import parse_note
+from audit.log.export import export
+from audit.log.shards import (
     Located,
     ShardClosing,
     ShardNotWitnessed,
     ShardStillOpen,
 )
-from audit.unit import Unit
+from audit.log.unit import Unit
+from audit.walk.fsck import Trusted
+from audit.walk.fsck_shards import ShardWalk, own_policy, walk_shards
+from audit.walk.log_source import DatabaseSource, DirectorySource
 from contracts.errors import Invalid
 from tests.audit.logs import (
     NOW,

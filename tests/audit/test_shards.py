@@ -8,14 +8,11 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from audit.database import Database
-from audit.entry import EntryKind, parse_entry
-from audit.fsck import Trusted
-from audit.fsck_shards import walk_shards
-from audit.keys import KeyFileMissing, SigningKey
-from audit.log import Log, LogUnavailable, NotOurCheckpoint
-from audit.log_source import DatabaseSource
-from audit.note import NoteSigner, parse_note
-from audit.shards import (
+from audit.formats.note import NoteSigner, parse_note
+from audit.keys.signing import KeyFileMissing, SigningKey
+from audit.log.entry import EntryKind, parse_entry
+from audit.log.sequencer import Log, LogUnavailable, NotOurCheckpoint
+from audit.log.shards import (
     Located,
     NoSuchShard,
     Shard,
@@ -26,7 +23,10 @@ from audit.shards import (
     half_year,
     next_origin,
 )
-from audit.unit import LogSealed, Unit
+from audit.log.unit import LogSealed, Unit
+from audit.walk.fsck import Trusted
+from audit.walk.fsck_shards import walk_shards
+from audit.walk.log_source import DatabaseSource
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from tests.audit.logs import (

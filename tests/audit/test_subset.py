@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.merkle import ProofInvalid, inclusion_path, leaf_hash, tree_root
-from audit.subset import subset_path, subset_root
+from audit.formats.merkle import ProofInvalid, inclusion_path, leaf_hash, tree_root
+from audit.formats.subset import subset_path, subset_root
 from tests.audit.trees import MemoryTree
 
 LEAVES = [leaf_hash(b"leaf %d" % number) for number in range(300)]

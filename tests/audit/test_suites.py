@@ -13,9 +13,8 @@ from dilithium_py.ml_dsa import ML_DSA_44  # type: ignore[import-untyped]  # the
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.keys import KeyFileExposed, KeyInvalid, KeyUnreadable, SignatureInvalid
-from audit.note import (
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import (
     KeyType,
     NoteInvalid,
     SecondLine,
@@ -25,7 +24,8 @@ from audit.note import (
     parse_note,
     subtree_message,
 )
-from audit.suites import (
+from audit.keys.signing import KeyFileExposed, KeyInvalid, KeyUnreadable, SignatureInvalid
+from audit.keys.suites import (
     MlDsaKey,
     MlDsaPublicKey,
     Sm2Key,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.merkle import OutsideTree, consistency_path, inclusion_path, root_from
-from audit.tile import (
+from audit.formats.merkle import OutsideTree, consistency_path, inclusion_path, root_from
+from audit.formats.tile import (
     BadTilePath,
     TileCoordinate,
     TileCorrupt,

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from audit.cosignature import Cosigner
-from audit.dsse import parse_envelope
-from audit.keys import SigningKey
-from audit.note import parse_note
-from audit.packed import pack
-from audit.proof import TlogProof
-from audit.transfer_proof import ProvenEntry, encode_proof, read_proof
+from audit.formats.cosignature import Cosigner
+from audit.formats.dsse import parse_envelope
+from audit.formats.note import parse_note
+from audit.formats.packed import pack
+from audit.formats.proof import TlogProof
+from audit.keys.signing import SigningKey
+from audit.proofs.transfer_proof import ProvenEntry, encode_proof, read_proof
 from contracts.canonical import NotCanonical, canonical_bytes
 from contracts.errors import HeadwatersError
 from contracts.messages import Inclusion

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.note import NoteSigner
-from audit.trust import (
+from audit.formats.note import NoteSigner
+from audit.keys.trust import (
     TrustedKey,
     TrustedLog,
     TrustedParticipant,

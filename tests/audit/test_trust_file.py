@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.keys import SigningKey
-from audit.trust import TrustRootInvalid
-from audit.trust_file import RootSignature, SignedRoot, TrustFile, TrustRootMissing, TrustRootUnsigned
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustRootInvalid
+from audit.keys.trust_file import RootSignature, SignedRoot, TrustFile, TrustRootMissing, TrustRootUnsigned
 from contracts.canonical import Json, canonical_bytes, parse_canonical
 from contracts.messages import Text
 from tests.audit.logs import NOW

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.twin import TwinDamaged, TwinTree, twin_origin
+from audit.walk.twin import TwinDamaged, TwinTree, twin_origin
 
 
 def other_sm3(data: bytes) -> bytes:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.doubts import CLOSED_LATE, DATA_NOT_SHOWN
-from audit.dsse import Envelope
-from audit.merkle import ProofInvalid
-from audit.packed import pack
-from audit.quorum import QuorumMissing
-from audit.trust import TrustedKey, UnknownParticipant
-from audit.trust_file import TrustFile
-from audit.verify import TransferNotProven, Verdict, verify_transfer
+from audit.formats.dsse import Envelope
+from audit.formats.merkle import ProofInvalid
+from audit.formats.packed import pack
+from audit.formats.quorum import QuorumMissing
+from audit.keys.trust import TrustedKey, UnknownParticipant
+from audit.keys.trust_file import TrustFile
+from audit.proofs.doubts import CLOSED_LATE, DATA_NOT_SHOWN
+from audit.proofs.verify import TransferNotProven, Verdict, verify_transfer
 from contracts.canonical import Json, canonical_bytes, digest, parse_canonical
 from contracts.messages import ReceiptRole, Statement
 from tests.audit.logs import NOW, WITNESSES

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from audit.commitment import ContentDigest, ContentHasher, commit, content_commitment
 from audit.database import open_database, upgrade
-from audit.dsse import Envelope, sign
-from audit.entry import Entry, EntryKind
-from audit.grant_entry import obligations_digest
-from audit.keys import SigningKey
-from audit.log import Log
-from audit.proof import TlogProof
-from audit.transfer_proof import Envelopes, ProvenEntry, Term, TransferProof, encode_proof
-from audit.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
-from audit.trust_file import SignedRoot, TrustFile
-from audit.unit import Unit
+from audit.formats.dsse import Envelope, sign
+from audit.formats.proof import TlogProof
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
+from audit.keys.trust_file import SignedRoot, TrustFile
+from audit.log.entry import Entry, EntryKind
+from audit.log.grant_entry import obligations_digest
+from audit.log.sequencer import Log
+from audit.log.unit import Unit
+from audit.proofs.transfer_proof import Envelopes, ProvenEntry, Term, TransferProof, encode_proof
 from contracts.canonical import digest, sha256_hex
 from contracts.clock import epoch_ms
 from contracts.messages import (

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey
-from audit.unit import Unit
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import digest
 
 PROVIDER = "p-providerxxxx"

@@ -1,7 +1,7 @@
 """A log in memory, for tests: complete levels of hashes, and the files a static log consists of."""
 
-from audit.merkle import leaf_hash, node_hash, root_from
-from audit.tile import encode_bundle, entries_path, tiles_for
+from audit.formats.merkle import leaf_hash, node_hash, root_from
+from audit.formats.tile import encode_bundle, entries_path, tiles_for
 
 
 class MemoryTree:

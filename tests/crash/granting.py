@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.fsck import Trusted, walk
-from audit.log_source import DatabaseSource
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DatabaseSource
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError

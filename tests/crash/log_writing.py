@@ -9,10 +9,10 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from audit.database import Database, open_database
-from audit.fsck import Trusted, walk
-from audit.log import Log, LogUnavailable
-from audit.log_source import DatabaseSource
-from audit.unit import Committed
+from audit.log.sequencer import Log, LogUnavailable
+from audit.log.unit import Committed
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DatabaseSource
 from contracts.errors import HeadwatersError
 from tests.audit.logs import NOW, POLICY, SIGNER, appending, cosigned, event, running
 from tests.crash.connections import connecting

@@ -9,12 +9,12 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from audit.database import Database
-from audit.fsck import Trusted, walk
-from audit.keys import SigningKey
-from audit.log import Log
-from audit.log_source import DatabaseSource
-from audit.note import NoteSigner
-from audit.unit import Unit
+from audit.formats.note import NoteSigner
+from audit.keys.signing import SigningKey
+from audit.log.sequencer import Log
+from audit.log.unit import Unit
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DatabaseSource
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError
 from contracts.messages import SubscriptionHeads

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
-from audit.trust_file import TrustFile
-from audit.verify import verify_transfer
+from audit.keys.trust_file import TrustFile
+from audit.proofs.verify import verify_transfer
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError
 from contracts.messages import Receipt

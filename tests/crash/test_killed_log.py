@@ -6,8 +6,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from audit.database import Database, open_database, upgrade
-from audit.fsck import Trusted, walk
-from audit.log_source import DatabaseSource
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DatabaseSource
 from contracts.canonical import sha256_hex
 from tests.audit.logs import NOW, SIGNER, appending, running
 from tests.crash.rounds import played, rounds

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import format_add_checkpoint
-from audit.note import format_note, parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import format_add_checkpoint
+from audit.formats.note import format_note, parse_note
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError
 from nodes.node import Node, open_node

@@ -6,8 +6,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from audit.database import open_database
-from audit.entry import Entry, EntryKind
-from audit.unit import Unit
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
 from contracts.canonical import sha256_hex
 from tests.audit.logs import NOW, running
 

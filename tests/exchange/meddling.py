@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from audit.entry import Entry
+from audit.log.entry import Entry
 from exchange.parts import Parts
 from policies.decision import Decision, Question
 from policies.engine import PolicyEngine

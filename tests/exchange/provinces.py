@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from audit.cosignature import SIZE_CONTENT_TYPE, Cosigner, WitnessState, judge, parse_add_checkpoint
-from audit.dsse import sign
+from audit.formats.cosignature import SIZE_CONTENT_TYPE, Cosigner, WitnessState, judge, parse_add_checkpoint
+from audit.formats.dsse import sign
+from audit.formats.note import VerifierKey
 from audit.httpsig import RequestSigner
-from audit.keys import SealingKey, SigningKey, fingerprint, load_key
-from audit.note import VerifierKey
+from audit.keys.signing import SealingKey, SigningKey, fingerprint, load_key
 from contracts.clock import FrozenClock
 from contracts.messages import (
     Challenge,

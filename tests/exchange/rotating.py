@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from audit.keys import SealingKey, SigningKey
+from audit.keys.signing import SealingKey, SigningKey
 from contracts.messages import (
     KeyRevocation,
     KeyRole,

@@ -4,9 +4,9 @@ import base64
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from audit.dsse import sign
+from audit.formats.dsse import sign
 from audit.httpsig import verify_request
-from audit.keys import PublicKey, SigningKey
+from audit.keys.signing import PublicKey, SigningKey
 from contracts.messages import Agreement, AgreementAnswer, AgreementOffer, MailboxAnswer, MemberStatus, Text
 from exchange.identity import Caller
 from exchange.mailbox.mailbox import Mailbox, NodeSilent

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from audit.cosignature import SIZE_CONTENT_TYPE, WitnessState, parse_add_checkpoint
-from audit.dsse import parse_envelope
-from audit.merkle import EMPTY_ROOT
-from audit.note import NoteSignature, VerifierKey, cosigned_message
-from audit.quorum import QuorumMissing, WitnessPolicy
+from audit.formats.cosignature import SIZE_CONTENT_TYPE, WitnessState, parse_add_checkpoint
+from audit.formats.dsse import parse_envelope
+from audit.formats.merkle import EMPTY_ROOT
+from audit.formats.note import NoteSignature, VerifierKey, cosigned_message
+from audit.formats.quorum import QuorumMissing, WitnessPolicy
 from contracts.messages import LogStatus, MailboxAnswer, MailboxRequest, SecurityEvent
 from exchange.log.cosigning import LOST_AFTER_SECONDS, Cosigning
 from tests.exchange.provinces import Exchange, Province, Serving, mailbox_answer

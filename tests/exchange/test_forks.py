@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.equivocation import prove_fork
-from audit.keys import SigningKey, load_key
-from audit.merkle import EMPTY_ROOT
-from audit.note import NoteSigner, format_note
-from audit.unit import LogSealed
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import EMPTY_ROOT
+from audit.formats.note import NoteSigner, format_note
+from audit.keys.signing import SigningKey, load_key
+from audit.log.unit import LogSealed
+from audit.proofs.equivocation import prove_fork
 from contracts.clock import FrozenClock
 from contracts.messages import EventList, ForkReport, SecurityEvent
 from exchange.app import running

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.entry import EntryKind, parse_entry
-from audit.keys import fingerprint, load_key
+from audit.formats.dsse import parse_envelope
+from audit.keys.signing import fingerprint, load_key
+from audit.log.entry import EntryKind, parse_entry
 from contracts.clock import FrozenClock
 from contracts.messages import Directory, Role
 from exchange.backup import (

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from audit.httpsig import sign_request
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
 from contracts.messages import Role
 from exchange.identity import WrongAddress, target_uri
 from tests.exchange.provinces import BASE, Exchange, Province, code

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.keys import SigningKey
-from audit.note import KeyType, VerifierKey
-from audit.trust import MAX_KEYS
+from audit.formats.note import KeyType, VerifierKey
+from audit.keys.signing import SigningKey
+from audit.keys.trust import MAX_KEYS
 from contracts.messages import LogPlace, PastKey
 from exchange.members.key_claims import KeysExhausted, check_count
 from tests.exchange.provinces import ORIGIN, Exchange, Province, code

@@ -4,10 +4,10 @@ import base64
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
-from audit.note import parse_note
-from audit.tile import decode_bundle, entries_path, tile_path
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, verify_consistency, verify_inclusion
+from audit.formats.note import parse_note
+from audit.formats.tile import decode_bundle, entries_path, tile_path
 from contracts.messages import Inclusion
 from exchange.log.cosigning import Cosigning
 from tests.exchange.provinces import Exchange, Province, Serving, code

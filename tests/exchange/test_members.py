@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from audit.commitment import commit
-from audit.cosignature import Cosigner
-from audit.dsse import parse_envelope, sign
-from audit.entry import parse_entry
-from audit.keys import SigningKey, fingerprint
+from audit.formats.cosignature import Cosigner
+from audit.formats.dsse import parse_envelope, sign
+from audit.keys.signing import SigningKey, fingerprint
+from audit.log.entry import parse_entry
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.messages import Directory, Heads, MemberStatus, Registration, Revocations, SecurityEvent

@@ -2,9 +2,9 @@
 
 import pytest
 
-from audit.entry import parse_entry
-from audit.key_history import check_history
-from audit.keys import SigningKey
+from audit.keys.key_history import check_history
+from audit.keys.signing import SigningKey
+from audit.log.entry import parse_entry
 from tests.exchange.provinces import Exchange, code
 from tests.exchange.rotating import hand_in, member, replace, revocation
 from tests.exchange.test_members import kinds, revocations

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.entry import parse_entry
-from audit.key_history import check_history
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
+from audit.keys.key_history import check_history
+from audit.log.entry import parse_entry
 from contracts.clock import FrozenClock
 from contracts.messages import (
     Inclusion,

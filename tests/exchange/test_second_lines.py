@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.keys import KeyFileExposed
-from audit.note import KeyType, VerifierKey, parse_note
+from audit.formats.dsse import parse_envelope
+from audit.formats.note import KeyType, VerifierKey, parse_note
+from audit.keys.signing import KeyFileExposed
 from contracts.clock import FrozenClock
 from contracts.messages import Directory
 from exchange.app import running

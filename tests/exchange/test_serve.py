@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from audit.dsse import sign
+from audit.formats.dsse import sign
 from audit.httpsig import RequestSigner
-from audit.keys import SealingKey, SigningKey, load_key
+from audit.keys.signing import SealingKey, SigningKey, load_key
 from contracts.clock import SystemClock
 from contracts.messages import Heads, Poll, Registration
 from exchange.home import init

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import WitnessState
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.keys import SigningKey
-from audit.note import NoteSigner, format_note
-from audit.unit import LogSealed
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import WitnessState
+from audit.formats.note import NoteSigner, format_note
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.unit import LogSealed
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, MailboxAnswer, MailboxRequest
 from exchange.app import running

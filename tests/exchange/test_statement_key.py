@@ -2,10 +2,10 @@
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.entry import EntryKind, parse_entry
-from audit.key_history import check_statement_keys
-from audit.keys import create_key
+from audit.formats.dsse import parse_envelope
+from audit.keys.key_history import check_statement_keys
+from audit.keys.signing import create_key
+from audit.log.entry import EntryKind, parse_entry
 from contracts.clock import FrozenClock
 from contracts.messages import (
     EventList,

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import WitnessState
-from audit.entry import EntryKind, parse_entry
-from audit.keys import load_key
-from audit.merkle import leaf_hash, verify_inclusion
-from audit.note import NoteSigner, VerifierKey, format_note, parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import WitnessState
+from audit.formats.merkle import leaf_hash, verify_inclusion
+from audit.formats.note import NoteSigner, VerifierKey, format_note, parse_note
+from audit.keys.signing import load_key
+from audit.log.entry import EntryKind, parse_entry
 from contracts.clock import FrozenClock
 from contracts.messages import LogStatus, ShardList, ShardView
 from exchange.app import running

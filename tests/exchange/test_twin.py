@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.note import KeyType, SecondLine, parse_note
-from audit.suites import Suite
-from audit.twin import TwinTree, sm3_root_text, twin_origin
-from audit.unit import Unit
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import KeyType, SecondLine, parse_note
+from audit.keys.suites import Suite
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.unit import Unit
+from audit.walk.twin import TwinTree, sm3_root_text, twin_origin
 from contracts.canonical import Json
 from contracts.clock import FrozenClock
 from exchange.app import running

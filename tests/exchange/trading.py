@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.grant_entry import obligations_digest
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.grant_entry import obligations_digest
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.identifiers import Kind, new_id

@@ -1,8 +1,8 @@
-"""The page of log entries, held against ``audit.entry``."""
+"""The page of log entries, held against ``audit.log.entry``."""
 
 from pathlib import Path
 
-from audit.entry_fields import FIELDS, EntryKind
+from audit.log.entry_fields import FIELDS, EntryKind
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "log-entries.md"
 

@@ -8,7 +8,7 @@ import httpx
 import orjson
 
 from audit.httpsig import verify_request
-from audit.keys import PublicKey
+from audit.keys.signing import PublicKey
 from contracts.errors import Conflict, NotFound
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from audit.chains import Chains
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.heads import heads_root, show_heads
-from audit.merkle import leaf_hash
+from audit.completeness.heads import heads_root, show_heads
+from audit.formats.merkle import leaf_hash
+from audit.log.chains import Chains
+from audit.log.entry import Entry, EntryKind, parse_entry
 from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from contracts.errors import NotFound

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import httpx
 
-from audit.checkpoint import Checkpoint
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, tree_root
+from audit.formats.note import format_note
 from audit.httpsig import RequestSigner
-from audit.merkle import leaf_hash, tree_root
-from audit.note import format_note
 from nodes.addresses import mailbox_base
 from nodes.app import create_app
 from nodes.gossip import Asker

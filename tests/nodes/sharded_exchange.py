@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from audit.checkpoint import Checkpoint
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey
-from audit.merkle import tree_root
-from audit.note import NoteSigner, format_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import tree_root
+from audit.formats.note import NoteSigner, format_note
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind
 from contracts.canonical import Json, sha256_hex
 from contracts.messages import Inclusion, ShardList, ShardView, SubscriptionHeads
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange

@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 
 from audit.httpsig import RequestSigner
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
 from contracts import library
 from contracts.clock import FrozenClock
 from contracts.messages import (

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 
 from audit.commitment import content_commitment
-from audit.cosignature import Cosigner
-from audit.entry import Entry, EntryKind, chain_digest
-from audit.grant_entry import grant_fields
-from audit.keys import SealingKey, SigningKey
-from audit.merkle import inclusion_path, leaf_hash, tree_root
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import inclusion_path, leaf_hash, tree_root
+from audit.keys.signing import SealingKey, SigningKey
+from audit.log.entry import Entry, EntryKind, chain_digest
+from audit.log.grant_entry import grant_fields
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (

@@ -11,15 +11,15 @@ from datetime import timedelta
 import httpx
 import orjson
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import format_add_checkpoint
-from audit.dsse import parse_envelope
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import format_add_checkpoint
+from audit.formats.dsse import parse_envelope
+from audit.formats.merkle import consistency_path, inclusion_path, leaf_hash, tree_root
+from audit.formats.note import NoteSigner, format_note
+from audit.formats.tile import encode_bundle, parse_entries_path, parse_tile_path
 from audit.httpsig import sign_request, verify_request
-from audit.keys import PublicKey, SigningKey, fingerprint
-from audit.merkle import consistency_path, inclusion_path, leaf_hash, tree_root
-from audit.note import NoteSigner, format_note
-from audit.tile import encode_bundle, parse_entries_path, parse_tile_path
-from audit.trust_file import RootList, SignedRoot
+from audit.keys.signing import PublicKey, SigningKey, fingerprint
+from audit.keys.trust_file import RootList, SignedRoot
 from contracts.clock import Clock
 from contracts.errors import HeadwatersError, NotFound, Unavailable
 from contracts.identifiers import Kind, new_id

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from audit.httpsig import RequestSigner
-from audit.keys import SigningKey, load_key
+from audit.keys.signing import SigningKey, load_key
 from contracts.clock import FrozenClock
 from contracts.messages import MemberStatus, Role
 from nodes.node import Node, open_node

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from audit.httpsig import verify_request
-from audit.keys import PublicKey, create_key, load_key
+from audit.keys.signing import PublicKey, create_key, load_key
 from contracts.clock import SystemClock
 from contracts.errors import HeadwatersError, Refused, TooMany, Usage
 from contracts.problem import document

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.entry import Entry, EntryKind
+from audit.log.entry import Entry, EntryKind
 from contracts.clock import FrozenClock
 from contracts.messages import Directory
 from nodes.directory_watch import UNLOGGED

@@ -1,6 +1,6 @@
 import pytest
 
-from audit.keys import SignatureInvalid, SigningKey
+from audit.keys.signing import SignatureInvalid, SigningKey
 from nodes.events import EventMissing
 from nodes.node import Node
 from tests.nodes.simulated_exchange import SimulatedExchange

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from audit.equivocation import verify_fork
+from audit.proofs.equivocation import verify_fork
 from contracts.clock import FrozenClock
 from contracts.messages import GossipQuestion, MemberStatus
 from nodes import gossip_store, network

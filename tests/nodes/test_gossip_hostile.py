@@ -7,10 +7,10 @@ import httpx
 import orjson
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.equivocation import prove_fork
-from audit.merkle import tree_root
-from audit.note import NoteSigner, format_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import tree_root
+from audit.formats.note import NoteSigner, format_note
+from audit.proofs.equivocation import prove_fork
 from contracts.clock import FrozenClock
 from nodes.forks import EQUIVOCATION
 from nodes.gossip import OVERRUN, PATIENCE_PERIODS, SILENT

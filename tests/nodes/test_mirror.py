@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.equivocation import verify_fork
-from audit.merkle import leaf_hash, tree_root
-from audit.quorum import QuorumMissing
-from audit.tile import TILE_HEIGHT, tiles_for
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, tree_root
+from audit.formats.quorum import QuorumMissing
+from audit.formats.tile import TILE_HEIGHT, tiles_for
+from audit.proofs.equivocation import verify_fork
 from nodes.broker import ExchangeSilent
 from nodes.forks import EQUIVOCATION, LogStopped
 from nodes.mirror import Mirror

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.equivocation import verify_fork
-from audit.merkle import tree_root
+from audit.formats.merkle import tree_root
+from audit.proofs.equivocation import verify_fork
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.messages import SubscriptionHead, SubscriptionHeads

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from audit.commitment import commit
-from audit.entry import Entry, EntryKind, chain_digest
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind, chain_digest
 from contracts.canonical import Json
 from contracts.clock import FrozenClock
 from contracts.identifiers import Kind, new_id

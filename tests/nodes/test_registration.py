@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.keys import fingerprint, load_key
+from audit.keys.signing import fingerprint, load_key
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError
 from contracts.messages import MemberStatus, Role

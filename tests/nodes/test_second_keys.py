@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from audit.keys import load_key
-from audit.note import SecondLine
-from audit.second_keys import line_name
-from audit.suites import Suite, create_suite_key
-from audit.trust_file import SignedRoot, TrustFile
+from audit.formats.note import SecondLine
+from audit.keys.second_keys import line_name
+from audit.keys.signing import load_key
+from audit.keys.suites import Suite, create_suite_key
+from audit.keys.trust_file import SignedRoot, TrustFile
 from contracts.clock import FrozenClock
 from nodes import root_signing
 from nodes.directory import DirectoryForked

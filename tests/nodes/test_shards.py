@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey
-from audit.merkle import tree_root
-from audit.note import NoteInvalid, NoteSigner, VerifierKey
-from audit.quorum import QuorumMissing
-from audit.shards import SuccessionBroken
+from audit.formats.merkle import tree_root
+from audit.formats.note import NoteInvalid, NoteSigner, VerifierKey
+from audit.formats.quorum import QuorumMissing
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind
+from audit.log.shards import SuccessionBroken
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, ChallengeAnswer, ShardView
 from nodes.forks import LogForked

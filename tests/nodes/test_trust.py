@@ -1,11 +1,11 @@
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosigner
-from audit.keys import SealingKey, SignatureInvalid, SigningKey
-from audit.note import NoteInvalid, format_note
-from audit.quorum import QuorumMissing
-from audit.trust_file import TrustFile
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosigner
+from audit.formats.note import NoteInvalid, format_note
+from audit.formats.quorum import QuorumMissing
+from audit.keys.signing import SealingKey, SignatureInvalid, SigningKey
+from audit.keys.trust_file import TrustFile
 from contracts.clock import FrozenClock, monotonic_seconds
 from contracts.messages import MemberStatus
 from nodes.broker import ExchangeSilent

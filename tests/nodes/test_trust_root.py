@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from audit.cosignature import Cosigner
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey, load_key
-from audit.note import VerifierKey, parse_note
-from audit.trust import TrustRoot, TrustRootInvalid
-from audit.trust_file import SignedRoot, TrustFile, TrustRootUnsigned
+from audit.formats.cosignature import Cosigner
+from audit.formats.note import VerifierKey, parse_note
+from audit.keys.signing import SigningKey, load_key
+from audit.keys.trust import TrustRoot, TrustRootInvalid
+from audit.keys.trust_file import SignedRoot, TrustFile, TrustRootUnsigned
+from audit.log.entry import Entry, EntryKind
 from contracts.clock import FrozenClock
 from contracts.messages import Member, MemberStatus, Text
 from nodes import root_signing

@@ -2,11 +2,11 @@ import base64
 
 import pytest
 
-from audit.cosignature import SIZE_CONTENT_TYPE
-from audit.equivocation import verify_fork
-from audit.keys import SigningKey
-from audit.merkle import tree_root
-from audit.note import VerifierKey, parse_note
+from audit.formats.cosignature import SIZE_CONTENT_TYPE
+from audit.formats.merkle import tree_root
+from audit.formats.note import VerifierKey, parse_note
+from audit.keys.signing import SigningKey
+from audit.proofs.equivocation import verify_fork
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, ChallengeAnswer
 from nodes.broker import ExchangeSilent

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
-from audit.checkpoint import Checkpoint
-from audit.entry import EntryKind, parse_entry
-from audit.note import VerifierKey, parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import VerifierKey, parse_note
+from audit.log.entry import EntryKind, parse_entry
 from contracts.clock import monotonic_seconds
 
 PIECE_BYTES = 16 * 1024

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.trust_file import TrustFile
-from audit.verify import Verdict, verify_transfer
+from audit.keys.trust_file import TrustFile
+from audit.proofs.verify import Verdict, verify_transfer
 from contracts.clock import SystemClock
 from contracts.errors import HeadwatersError
 from exchange.demo.stage import wait_for

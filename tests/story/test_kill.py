@@ -12,15 +12,15 @@ import pytest
 
 from audit.commitment import ContentHasher
 from audit.database import open_database
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.fsck import Trusted, walk
-from audit.log_reader import LogReader
-from audit.log_source import DatabaseSource
-from audit.merkle import leaf_hash
-from audit.note import VerifierKey
-from audit.transfer_proof import TransferProof, read_proof
-from audit.trust_file import TrustFile
-from audit.verify import verify_transfer
+from audit.formats.merkle import leaf_hash
+from audit.formats.note import VerifierKey
+from audit.keys.trust_file import TrustFile
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.log_reader import LogReader
+from audit.proofs.transfer_proof import TransferProof, read_proof
+from audit.proofs.verify import verify_transfer
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DatabaseSource
 from contracts.clock import SystemClock
 from exchange.demo.processes import run
 from tests.story.killing import Killing, Told, checkpoints_kept_by

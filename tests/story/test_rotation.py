@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.transfer_proof import read_proof
+from audit.proofs.transfer_proof import read_proof
 from exchange.demo.processes import run
 from tests.story.small_alliance import DATASET, small_alliance
 

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from audit.database import Database, open_database
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.export import export
-from audit.log_reader import LogReader
-from audit.merkle import leaf_hash
-from audit.unit import Unit
+from audit.formats.merkle import leaf_hash
+from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.export import export
+from audit.log.log_reader import LogReader
+from audit.log.unit import Unit
 from contracts.canonical import canonical_bytes, digest, parse_canonical
 from tests.audit.logs import POLICY, cosigned, event, running
 from tests.audit.transfers import Subscription

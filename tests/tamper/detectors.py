@@ -5,14 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.checkpoint import Checkpoint
-from audit.copies import first_loss
-from audit.cosignature import Verdict, WitnessState, format_add_checkpoint, judge, parse_add_checkpoint
 from audit.database import open_database
-from audit.fsck import Damage, Trusted, walk
-from audit.log_reader import LogReader
-from audit.log_source import DatabaseSource, DirectorySource, LogSource
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import (
+    Verdict,
+    WitnessState,
+    format_add_checkpoint,
+    judge,
+    parse_add_checkpoint,
+)
+from audit.formats.note import parse_note
+from audit.log.log_reader import LogReader
+from audit.walk.copies import first_loss
+from audit.walk.fsck import Damage, Trusted, walk
+from audit.walk.log_source import DatabaseSource, DirectorySource, LogSource
 from contracts.errors import HeadwatersError
 from tests.audit.logs import NOW, POLICY, SIGNER
 

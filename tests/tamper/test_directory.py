@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
 from contracts.errors import HeadwatersError
 from nodes.node import Node
 from tests.nodes.conftest import JoinNode, clock, exchange, join_node, node

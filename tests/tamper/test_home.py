@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.entry import EntryKind
+from audit.log.entry import EntryKind
 from contracts.messages import ReceiptRole
 from exchange.log.kept import CopyDamaged
 from exchange.log.offline import fsck_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.log_source import DirectorySource
+from audit.walk.log_source import DirectorySource
 from tests.tamper.attacker import ATTACKS, BACK_DATED, UNWITNESSED, Attack, Power, mirror
 from tests.tamper.conftest import Scene
 from tests.tamper.detectors import asked_to_cosign, fsck_against, fsck_alone, held_against_mirror, reading

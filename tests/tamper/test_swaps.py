@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from audit.cosignature import Cosigner, format_add_checkpoint, judge, parse_add_checkpoint
-from audit.keys import SigningKey
-from audit.note import NoteSigner, format_note, parse_note
-from audit.trust import TrustedLog
-from audit.verify import verify_transfer
+from audit.formats.cosignature import Cosigner, format_add_checkpoint, judge, parse_add_checkpoint
+from audit.formats.note import NoteSigner, format_note, parse_note
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustedLog
+from audit.proofs.verify import verify_transfer
 from contracts.errors import HeadwatersError
 from contracts.messages import Statement
 from tests.audit.logs import NOW, ORIGIN, SIGNER

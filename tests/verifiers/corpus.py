@@ -9,16 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from audit.entry import Entry, EntryKind
-from audit.keys import SigningKey
-from audit.note import SecondLine, parse_note
-from audit.packed import pack, unpack
-from audit.second_keys import line_name
-from audit.suites import MlDsaKey, Suite
-from audit.transfer_proof import MAX_PLAIN_BYTES, MAX_PROOF_BYTES, ProvenEntry, Term
-from audit.trust import TrustedKey, TrustedParticipant
-from audit.trust_file import TrustFile
-from audit.unit import Unit
+from audit.formats.note import SecondLine, parse_note
+from audit.formats.packed import pack, unpack
+from audit.keys.second_keys import line_name
+from audit.keys.signing import SigningKey
+from audit.keys.suites import MlDsaKey, Suite
+from audit.keys.trust import TrustedKey, TrustedParticipant
+from audit.keys.trust_file import TrustFile
+from audit.log.entry import Entry, EntryKind
+from audit.log.unit import Unit
+from audit.proofs.transfer_proof import MAX_PLAIN_BYTES, MAX_PROOF_BYTES, ProvenEntry, Term
 from contracts.canonical import Json, canonical_bytes, digest, parse_canonical
 from contracts.messages import LogPlace, ReceiptRole
 from tests.audit.logs import NOW, ORIGIN, WITNESSES

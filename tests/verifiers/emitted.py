@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from audit.cosignature import Cosigner
 from audit.database import open_database, upgrade
-from audit.export import export
-from audit.keys import SigningKey
-from audit.log import Log
-from audit.note import VerifierKey, parse_note
-from audit.proof import TlogProof
-from audit.quorum import WitnessPolicy
-from audit.tile import entries_path, tiles_for
+from audit.formats.cosignature import Cosigner
+from audit.formats.note import VerifierKey, parse_note
+from audit.formats.proof import TlogProof
+from audit.formats.quorum import WitnessPolicy
+from audit.formats.tile import entries_path, tiles_for
+from audit.keys.signing import SigningKey
+from audit.log.export import export
+from audit.log.sequencer import Log
 from tests.audit.logs import SIGNER, appending, running
 
 SIZES = (0, 1, 255, 256, 257, 65_535, 65_536, 65_537, 70_000)

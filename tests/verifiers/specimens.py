@@ -11,20 +11,20 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from audit.cosignature import Cosigner
-from audit.equivocation import verify_fork
-from audit.excerpt import verify_excerpt, write_excerpt
-from audit.fsck import Trusted, walk
-from audit.keys import SigningKey
-from audit.log_source import DirectorySource
-from audit.merkle import inclusion_path, leaf_hash, root_from, verify_inclusion
-from audit.packed import pack
-from audit.policy_file import check_policy_file
-from audit.proof import TlogProof
-from audit.tile import TileHashReader, parse_tile_path, tile_path
-from audit.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
-from audit.trust_file import SignedRoot, TrustFile
-from audit.verify import verify_transfer
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import inclusion_path, leaf_hash, root_from, verify_inclusion
+from audit.formats.packed import pack
+from audit.formats.policy_file import check_policy_file
+from audit.formats.proof import TlogProof
+from audit.formats.tile import TileHashReader, parse_tile_path, tile_path
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
+from audit.keys.trust_file import SignedRoot, TrustFile
+from audit.proofs.equivocation import verify_fork
+from audit.proofs.excerpt import verify_excerpt, write_excerpt
+from audit.proofs.verify import verify_transfer
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DirectorySource
 from contracts.errors import Corrupt
 from contracts.messages import Text
 from tests.audit.logs import NOW, SIGNER

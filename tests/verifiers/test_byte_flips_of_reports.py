@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from audit.report import SignedReport
-from audit.report_verdict import verify_report
-from audit.silence import verify_silence
+from audit.proofs.report import SignedReport
+from audit.proofs.report_verdict import verify_report
+from audit.proofs.silence import verify_silence
 from exchange.completeness.cutting import cut_heads
 from exchange.completeness.silence import prove_silence
 from exchange.reports.page import read_page, render

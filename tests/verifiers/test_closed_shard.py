@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from audit.checkpoint import Checkpoint
 from audit.database import open_database, upgrade
-from audit.export import export
-from audit.fsck import Trusted, walk
-from audit.keys import SigningKey
-from audit.log import Log
-from audit.log_source import DirectorySource
-from audit.note import NoteSigner, parse_note
-from audit.quorum import WitnessPolicy
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import NoteSigner, parse_note
+from audit.formats.quorum import WitnessPolicy
+from audit.keys.signing import SigningKey
+from audit.log.export import export
+from audit.log.sequencer import Log
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DirectorySource
 from contracts.clock import FrozenClock
 from contracts.messages import SubscriptionHeads
 from tests.audit.logs import NOW, ORIGIN, SIGNER, appending

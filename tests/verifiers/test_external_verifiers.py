@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.cosignature import Cosigner
-from audit.keys import SigningKey
-from audit.merkle import consistency_path, inclusion_path
-from audit.note import NoteSigner, format_note
-from audit.quorum import WitnessPolicy
-from audit.tile import TileHashReader
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.cosignature import Cosigner
+from audit.formats.merkle import consistency_path, inclusion_path
+from audit.formats.note import NoteSigner, format_note
+from audit.formats.quorum import WitnessPolicy
+from audit.formats.tile import TileHashReader
+from audit.keys.signing import SigningKey
 from tests.audit import test_known_answer as known
 from tests.audit.logs import SIGNER
 from tests.audit.trees import MemoryTree, numbered

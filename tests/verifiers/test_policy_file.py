@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.policy_file import check_policy_file
-from audit.quorum import PolicyInvalid, WitnessPolicy
-from audit.trust_file import TrustFile
+from audit.formats.policy_file import check_policy_file
+from audit.formats.quorum import PolicyInvalid, WitnessPolicy
+from audit.keys.trust_file import TrustFile
 from exchange.log.offline import fsck_folder
 from tests.audit.logs import SIGNER
 from tests.audit.logs import WITNESSES as STRANGERS

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.equivocation import fork_path, prove_fork, verify_fork
-from audit.packed import pack
-from audit.trust_file import TrustFile
-from audit.verify import verify_transfer
+from audit.formats.packed import pack
+from audit.keys.trust_file import TrustFile
+from audit.proofs.equivocation import fork_path, prove_fork, verify_fork
+from audit.proofs.verify import verify_transfer
 from contracts.errors import HeadwatersError
 from tests.audit.logs import NOW
 from tests.audit.test_equivocation import EQUAL, FORKED, KEY, OTHER, POWER, RAW, TREE, note

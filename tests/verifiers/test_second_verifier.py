@@ -12,13 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.fsck import Trusted, walk
-from audit.log_source import DirectorySource
-from audit.merkle import consistency_path, inclusion_path, leaf_hash, verify_consistency, verify_inclusion
-from audit.note import NoteInvalid, parse_note
-from audit.proof import TlogProof
-from audit.quorum import WitnessPolicy
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import (
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+from audit.formats.note import NoteInvalid, parse_note
+from audit.formats.proof import TlogProof
+from audit.formats.quorum import WitnessPolicy
+from audit.walk.fsck import Trusted, walk
+from audit.walk.log_source import DirectorySource
 from tests.audit import test_known_answer as known
 from tests.audit.logs import SIGNER
 from tests.audit.trees import numbered

@@ -1,4 +1,4 @@
-"""The transparency log and the nonces (``audit.tables``)."""
+"""The transparency log and the nonces (``audit.log.tables``)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the five tables of ``audit.tables``."""
+    """Create the five tables of ``audit.log.tables``."""
     place = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "log_entry",

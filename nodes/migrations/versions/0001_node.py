@@ -1,4 +1,4 @@
-"""What every node keeps about itself (``nodes.tables``), and the nonces (``audit.tables``)."""
+"""What every node keeps about itself (``nodes.tables``), and the nonces (``audit.log.tables``)."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.entry import EntryKind
-from audit.keys import SignatureInvalid
+from audit.formats.dsse import parse_envelope
+from audit.keys.signing import SignatureInvalid
+from audit.log.entry import EntryKind
 from contracts.errors import Refused
 from contracts.messages import (
     Agreement,

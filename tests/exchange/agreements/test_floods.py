@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.entry import EntryKind
+from audit.log.entry import EntryKind
 from contracts.messages import ApplicationState
 from exchange.agreements import flow, model
 from tests.exchange.trading import Alliance

@@ -2,8 +2,8 @@
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.entry import EntryKind
+from audit.formats.dsse import parse_envelope
+from audit.log.entry import EntryKind
 from contracts.messages import MemberStatus
 from exchange.agreements import flow, signing
 from exchange.members.store import find_member

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from audit.dsse import EnvelopeInvalid
-from audit.entry import EntryKind
-from audit.keys import SignatureInvalid
+from audit.formats.dsse import EnvelopeInvalid
+from audit.keys.signing import SignatureInvalid
+from audit.log.entry import EntryKind
 from contracts.errors import HeadwatersError
 from contracts.messages import (
     BadMessage,

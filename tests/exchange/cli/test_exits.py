@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.keys import create_key
+from audit.keys.signing import create_key
 
 BUG = """
 import sys

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from audit.equivocation import ForkUnproven, UnknownLog, fork_path, prove_fork
-from audit.trust import TrustedLog
+from audit.keys.trust import TrustedLog
+from audit.proofs.equivocation import ForkUnproven, UnknownLog, fork_path, prove_fork
 from exchange.cli import network
 from exchange.cli.app import app
 from tests.audit.test_equivocation import FORKED, KEY, ORIGIN, TREE, note

@@ -1,9 +1,9 @@
 """What the tests of completeness share: transfers that close, counts, and a log walked as a reader does."""
 
-from audit.chains import Chains
-from audit.counts import CountedTransfer, count_lines, totals
-from audit.entry import parse_entry
-from audit.merkle import leaf_hash
+from audit.completeness.counts import CountedTransfer, count_lines, totals
+from audit.formats.merkle import leaf_hash
+from audit.log.chains import Chains
+from audit.log.entry import parse_entry
 from contracts.messages import (
     CountLine,
     CountState,

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from audit.cosignature import Cosigner
-from audit.keys import SigningKey
-from audit.note import parse_note
-from audit.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
-from audit.trust_file import TrustFile
+from audit.formats.cosignature import Cosigner
+from audit.formats.note import parse_note
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
+from audit.keys.trust_file import TrustFile
 from contracts.messages import Text
 from tests.exchange.trading import Trade
 

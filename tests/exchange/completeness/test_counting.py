@@ -2,8 +2,8 @@
 
 import pytest
 
-from audit.entry import EntryKind
-from audit.keys import SignatureInvalid
+from audit.keys.signing import SignatureInvalid
+from audit.log.entry import EntryKind
 from contracts.messages import CountLine, HeadsCut, MemberStatus, SecurityEvent, TransferCount
 from exchange.completeness import counting, model
 from exchange.completeness.model import CountContradicts, CountForeign, CutUnknown

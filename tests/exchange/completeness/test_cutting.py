@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.entry import EntryKind
-from audit.heads import heads_root
+from audit.completeness.heads import heads_root
+from audit.log.entry import EntryKind
 from contracts.clock import epoch_ms
 from contracts.messages import SubscriptionHeads
 from exchange.completeness import cutting

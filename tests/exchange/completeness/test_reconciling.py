@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from audit.entry import EntryKind
-from audit.export import export
-from audit.note import VerifierKey
-from audit.quorum import PolicyKey, WitnessPolicy
+from audit.formats.note import VerifierKey
+from audit.formats.quorum import PolicyKey, WitnessPolicy
+from audit.log.entry import EntryKind
+from audit.log.export import export
 from contracts.clock import BEIJING
 from contracts.errors import Refused
 from contracts.messages import MemberStatus

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.counts import totals
-from audit.keys import load_key
-from audit.silence import verify_silence
+from audit.completeness.counts import totals
+from audit.keys.signing import load_key
+from audit.proofs.silence import verify_silence
 from contracts.clock import FrozenClock, epoch_ms
 from contracts.messages import (
     Abort,

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from audit.packed import pack, unpack
-from audit.quorum import QuorumMissing
-from audit.silence import (
+from audit.formats.packed import pack, unpack
+from audit.formats.quorum import QuorumMissing
+from audit.proofs.silence import (
     BadSilenceProof,
     SilenceNotProven,
     encode_silence,

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from audit.entry import EntryKind
-from audit.keys import PublicKey
+from audit.keys.signing import PublicKey
+from audit.log.entry import EntryKind
 from contracts.clock import epoch_ms
 from contracts.errors import Refused
 from contracts.messages import SecurityEvent, Severity, Sharing, Text

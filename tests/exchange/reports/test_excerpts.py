@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from audit.commitment import CHUNK_BYTES
-from audit.excerpt import ExcerptNotProven, OutsideData, write_excerpt
-from audit.parquet_footer import NoParquet
-from audit.verify import verify_transfer
+from audit.proofs.excerpt import ExcerptNotProven, OutsideData, write_excerpt
+from audit.proofs.parquet_footer import NoParquet
+from audit.proofs.verify import verify_transfer
 from contracts.errors import Usage
 from exchange.reports.excerpts import FileThere, NothingToWrite, Wanted, cut, judge, parse_wanted
 from tests.audit.logs import NOW

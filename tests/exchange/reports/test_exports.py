@@ -10,11 +10,11 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Key  # type: ignore[attr-defined]  # exported without saying so
 
-from audit.checkpoint import Checkpoint
-from audit.export import ExportContradicts
-from audit.keys import PublicKey
-from audit.note import parse_note
-from audit.shards import NoSuchShard
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.note import parse_note
+from audit.keys.signing import PublicKey
+from audit.log.export import ExportContradicts
+from audit.log.shards import NoSuchShard
 from contracts.messages import LoggedGrant, ReceiptRole
 from exchange.reports import store
 from exchange.reports.cose_export import export_receipts

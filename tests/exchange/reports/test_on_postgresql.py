@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.report_verdict import verify_report
+from audit.proofs.report_verdict import verify_report
 from contracts.clock import BEIJING, FrozenClock
 from contracts.messages import Role
 from exchange.home import init

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.report import ReportInvalid, SignedReport
+from audit.proofs.report import ReportInvalid, SignedReport
 from contracts.errors import Usage
 from contracts.messages import Text
 from exchange.reports.excerpts import FileThere

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from audit.dsse import sign
-from audit.entry import EntryKind
-from audit.keys import SigningKey
-from audit.quorum import QuorumMissing
-from audit.report import AuditReport, SignedReport
-from audit.report_reader import read_facts
-from audit.report_verdict import OLD_SIGNATURE, OPEN_END, ReportNotProven, ReportVerdict, verify_report
-from audit.trust import TrustedKey, UnknownParticipant
-from audit.trust_file import TrustFile
+from audit.formats.dsse import sign
+from audit.formats.quorum import QuorumMissing
+from audit.keys.signing import SigningKey
+from audit.keys.trust import TrustedKey, UnknownParticipant
+from audit.keys.trust_file import TrustFile
+from audit.log.entry import EntryKind
+from audit.proofs.report import AuditReport, SignedReport
+from audit.proofs.report_reader import read_facts
+from audit.proofs.report_verdict import OLD_SIGNATURE, OPEN_END, ReportNotProven, ReportVerdict, verify_report
 from contracts.errors import HeadwatersError, Refused, Usage
 from contracts.messages import LoggedGrant, LogPlace, ReceiptRole, Text
 from exchange.catalog.model import DatasetUnknown

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.entry import EntryKind
+from audit.log.entry import EntryKind
 from contracts.canonical import canonical_bytes
 from contracts.errors import HeadwatersError
 from contracts.messages import ReceiptRole

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from audit.cosignature import Cosigner
-from audit.keys import SigningKey, create_key
-from audit.note import parse_note
-from audit.shards import next_origin
-from audit.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
-from audit.trust_file import TrustFile
-from audit.unit import Unit
+from audit.formats.cosignature import Cosigner
+from audit.formats.note import parse_note
+from audit.keys.signing import SigningKey, create_key
+from audit.keys.trust import TrustedKey, TrustedLog, TrustedParticipant, TrustedWitness, TrustRoot
+from audit.keys.trust_file import TrustFile
+from audit.log.shards import next_origin
+from audit.log.unit import Unit
 from contracts.messages import LoggedGrant, ReceiptRole
 from tests.exchange.signers import Participant
 from tests.exchange.trading import Alliance, Trade

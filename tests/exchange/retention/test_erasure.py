@@ -6,10 +6,10 @@ from datetime import date, timedelta
 import pytest
 from sqlmodel import col, select
 
-from audit.checkpoint import Checkpoint
-from audit.entry import Entry, EntryKind, parse_entry
-from audit.merkle import leaf_hash, verify_inclusion
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, verify_inclusion
+from audit.formats.note import parse_note
+from audit.log.entry import Entry, EntryKind, parse_entry
 from contracts.clock import BEIJING
 from contracts.errors import Refused
 from contracts.messages import LoggedGrant, ReceiptRole, Role

@@ -2,10 +2,10 @@
 
 import pytest
 
-from audit.chains import Chains
-from audit.entry import EntryKind, parse_entry
-from audit.keys import SignatureInvalid, SigningKey
-from audit.merkle import leaf_hash
+from audit.formats.merkle import leaf_hash
+from audit.keys.signing import SignatureInvalid, SigningKey
+from audit.log.chains import Chains
+from audit.log.entry import EntryKind, parse_entry
 from contracts.errors import HeadwatersError, Refused
 from contracts.messages import Abort, LoggedGrant, ReceiptRole, ReceiptState
 from exchange.evidence import OtherSigner

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from audit.checkpoint import Checkpoint
-from audit.entry import EntryKind, parse_entry
-from audit.grant_entry import grant_fields
-from audit.keys import PublicKey, SigningKey
-from audit.log import LogUnavailable
-from audit.merkle import leaf_hash, verify_inclusion
-from audit.note import parse_note
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, verify_inclusion
+from audit.formats.note import parse_note
+from audit.keys.signing import PublicKey, SigningKey
+from audit.log.entry import EntryKind, parse_entry
+from audit.log.grant_entry import grant_fields
+from audit.log.sequencer import LogUnavailable
 from contracts.clock import epoch_ms
 from contracts.errors import Refused
 from contracts.messages import (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from audit.entry import EntryKind
-from audit.keys import SignatureInvalid
+from audit.keys.signing import SignatureInvalid
+from audit.log.entry import EntryKind
 from contracts.messages import LoggedGrant, ReceiptRole
 from exchange.members import rotation
 from tests.exchange.rotating import revoke_participant, rotate_participant

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.chains import Chains
 from audit.commitment import content_commitment
-from audit.entry import EntryKind
-from audit.keys import SignatureInvalid, SigningKey
-from audit.merkle import leaf_hash
+from audit.formats.merkle import leaf_hash
+from audit.keys.signing import SignatureInvalid, SigningKey
+from audit.log.chains import Chains
+from audit.log.entry import EntryKind
 from contracts.canonical import sha256_hex
 from contracts.errors import Conflict, Invalid, Refused
 from contracts.messages import LoggedGrant, Receipt, ReceiptDelivery, ReceiptRole, SecurityEvent

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from audit.entry import EntryKind
 from audit.httpsig import RequestSigner, sign_request
-from audit.keys import SigningKey, load_key
+from audit.keys.signing import SigningKey, load_key
+from audit.log.entry import EntryKind
 from contracts.clock import FrozenClock
 from contracts.messages import (
     AgreementAnswer,

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.checkpoint import Checkpoint
-from audit.entry import EntryKind, parse_entry
-from audit.fsck import Trusted
-from audit.fsck_shards import ShardWalk, walk_shards
-from audit.keys import create_key
-from audit.log_source import DatabaseSource
-from audit.merkle import leaf_hash, verify_inclusion
-from audit.note import parse_note
-from audit.shards import next_origin
+from audit.formats.checkpoint import Checkpoint
+from audit.formats.merkle import leaf_hash, verify_inclusion
+from audit.formats.note import parse_note
+from audit.keys.signing import create_key
+from audit.log.entry import EntryKind, parse_entry
+from audit.log.shards import next_origin
+from audit.walk.fsck import Trusted
+from audit.walk.fsck_shards import ShardWalk, walk_shards
+from audit.walk.log_source import DatabaseSource
 from contracts.errors import Conflict, Refused
 from contracts.messages import LoggedGrant, ReceiptRole
 from exchange.transfers.expiry import expire_grants

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.entry import EntryKind, parse_entry
-from audit.keys import SigningKey, fingerprint
-from audit.trust import TrustedLog
-from audit.trust_file import RootList, SignedRoot
+from audit.formats.dsse import parse_envelope
+from audit.keys.signing import SigningKey, fingerprint
+from audit.keys.trust import TrustedLog
+from audit.keys.trust_file import RootList, SignedRoot
+from audit.log.entry import EntryKind, parse_entry
 from contracts.messages import Directory, Inclusion
 from nodes.trust_root import View, draw_root
 from tests.exchange.provinces import ORIGIN, Exchange, Province, code

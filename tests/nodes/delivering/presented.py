@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 from sqlmodel import select
 
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
 from contracts.messages import (
     Grant,
     LoggedGrant,

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from audit.dsse import parse_envelope
+from audit.formats.dsse import parse_envelope
 from audit.httpsig import sign_request
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
 from contracts.messages import (
     DeliveryRequest,
     Grant,

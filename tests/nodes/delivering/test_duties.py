@@ -2,8 +2,8 @@
 
 import pytest
 
-from audit.dsse import parse_envelope
-from audit.keys import SigningKey
+from audit.formats.dsse import parse_envelope
+from audit.keys.signing import SigningKey
 from contracts.canonical import Json
 from contracts.messages import (
     Grant,

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from audit.keys import SigningKey
+from audit.keys.signing import SigningKey
 from contracts.errors import Refused
 from contracts.messages import DeliveryRequest, Grant, LoggedGrant, Receipt
 from nodes.delivering import deliver as delivering

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.entry import EntryKind, parse_entry
+from audit.log.entry import EntryKind, parse_entry
 from contracts.errors import NotFound
 from contracts.messages import Abort
 from nodes import counts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.packed import pack
+from audit.formats.packed import pack
 from nodes import counts
 from nodes.receiving.judged import DataAltered
 from nodes.receiving.pull import PullOptions, pull

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.entry import EntryKind, parse_entry
+from audit.log.entry import EntryKind, parse_entry
 from contracts.messages import SubscriptionHead, TransferCount
 from nodes import counts
 from nodes.broker import ExchangeSilent

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from audit.httpsig import RequestSigner
-from audit.keys import SigningKey, load_key
+from audit.keys.signing import SigningKey, load_key
 from contracts.clock import epoch_ms
 from contracts.messages import Role, Sharing
 from nodes.app import create_app

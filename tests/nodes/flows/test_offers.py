@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from audit.httpsig import sign_request
-from audit.keys import SignatureInvalid, SigningKey
+from audit.keys.signing import SignatureInvalid, SigningKey
 from contracts.errors import Invalid
 from contracts.identifiers import Kind, new_id
 from contracts.messages import (

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from audit.merkle import leaf_hash
-from audit.trust_file import TrustFile
-from audit.verify import verify_transfer
+from audit.formats.merkle import leaf_hash
+from audit.keys.trust_file import TrustFile
+from audit.proofs.verify import verify_transfer
 from nodes.broker import ExchangeSilent
 from nodes.exclusive import exclusively
 from nodes.node import Node

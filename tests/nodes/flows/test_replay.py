@@ -1,6 +1,6 @@
 """A node replays what it did itself, and finds nothing to object to."""
 
-from audit.merkle import leaf_hash
+from audit.formats.merkle import leaf_hash
 from nodes.monitor import UNREADABLE, replay
 from nodes.outbox import tick
 from nodes.receiving.pull import PullOptions, pull

@@ -5,7 +5,7 @@ from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 from audit.database import upgrade
-from audit.tables import AuditTable
+from audit.log.tables import AuditTable
 from nodes.node import MIGRATIONS
 from nodes.tables import NodeTable
 from tests.nodes.sharing import World

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from audit.entry import Entry, EntryKind
-from audit.key_history import PartyKeys, check_revocation, check_rotation, key_id_of, revoked_keys
-from audit.keys import SigningKey
-from audit.merkle import inclusion_path, tree_root
+from audit.formats.merkle import inclusion_path, tree_root
+from audit.keys.key_history import PartyKeys, check_revocation, check_rotation, key_id_of, revoked_keys
+from audit.keys.signing import SigningKey
+from audit.log.entry import Entry, EntryKind
 from contracts.errors import NotFound
 from contracts.messages import (
     Inclusion,

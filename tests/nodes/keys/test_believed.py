@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from audit.cosignature import Cosigner
-from audit.entry import Entry, EntryKind
-from audit.key_history import KeyChainBroken
-from audit.keys import SealingKey, SigningKey
+from audit.formats.cosignature import Cosigner
+from audit.keys.key_history import KeyChainBroken
+from audit.keys.signing import SealingKey, SigningKey
+from audit.log.entry import Entry, EntryKind
 from contracts.errors import NotFound
 from contracts.messages import (
     Inclusion,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from audit.entry import EntryKind
-from audit.key_history import KeyChainBroken
-from audit.keys import SignatureInvalid, SigningKey
+from audit.keys.key_history import KeyChainBroken
+from audit.keys.signing import SignatureInvalid, SigningKey
+from audit.log.entry import EntryKind
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError, NotFound
 from contracts.messages import (

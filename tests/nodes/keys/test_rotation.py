@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.key_history import WrongRotation
-from audit.keys import KeyFileMissing, create_key, load_key
-from audit.note import VerifierKey, parse_note
+from audit.formats.note import VerifierKey, parse_note
+from audit.keys.key_history import WrongRotation
+from audit.keys.signing import KeyFileMissing, create_key, load_key
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError
 from contracts.messages import Challenge, KeyRole

@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import select
 
-from audit.keys import PublicKey
+from audit.keys.signing import PublicKey
 from contracts.errors import Conflict
 from contracts.messages import DatasetRecord, PurposeFields
 from nodes.broker import ExchangeSilent

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from audit.keys import SignatureInvalid, SigningKey
+from audit.keys.signing import SignatureInvalid, SigningKey
 from contracts.errors import HeadwatersError
 from contracts.messages import DatasetRecord, Grant, LoggedGrant, Manifest, MemberStatus, Receipt
 from nodes.forks import LogForked

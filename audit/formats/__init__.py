@@ -1,0 +1,1 @@
+"""Formats that others read too: tree, tiles, notes, checkpoints, cosignatures, policies, envelopes."""

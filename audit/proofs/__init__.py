@@ -1,0 +1,1 @@
+"""Evidence as files that prove themselves offline: transfers, silence, excerpts, forks, reports."""
