@@ -15,7 +15,7 @@ from audit.database import Database
 from contracts.canonical import Json, canonical_bytes, digest, parse_canonical
 from contracts.clock import Clock, epoch_ms, from_epoch_ms
 from contracts.messages import Severity, Text
-from nodes.network_tables import AlarmRow
+from nodes.witnessing.network_tables import AlarmRow
 
 log = structlog.get_logger(__name__)
 

@@ -13,17 +13,20 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nodes import key_routes, page, trust_routes, witness_routes
+from nodes import page
 from nodes.addresses import is_loopback
 from nodes.bodies import BodyLimit
 from nodes.callers import NotLocal, TheNode, WrongTarget, target_uri
-from nodes.completeness_routes import router as completeness
+from nodes.counting.completeness_routes import router as completeness
 from nodes.delivering.routes import router as deliveries
 from nodes.local_routes import router as local
-from nodes.network_routes import router as network
 from nodes.node import Node
 from nodes.offers import router as offers
 from nodes.problems import install_problem_handlers
+from nodes.rotating import key_routes
+from nodes.trusting import trust_routes
+from nodes.witnessing import witness_routes
+from nodes.witnessing.network_routes import router as network
 
 # A contract's document has at most 1 MiB, and envelopes carry base64 in JSON text.
 LARGER_BYTES = {"/offers": 8 * 1024 * 1024, "/local/contracts": 4 * 1024 * 1024}

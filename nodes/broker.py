@@ -2,7 +2,7 @@
 
 Every call but the open ones is signed (RFC 9421) with the node's key; a refusal comes back as the error
 that the exchange raised. Nothing is retried here: a write that failed is the caller's, or the outbox's, to
-send again. DSSE envelopes travel as JSON text; ``nodes.trust`` says whether they hold.
+send again. DSSE envelopes travel as JSON text; ``nodes.trusting.trust`` says whether they hold.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ from contracts.messages import SecurityEvent
 from nodes.broker import Broker
 from nodes.signed import peek_statement
 from nodes.tables import EventRow
-from nodes.trust import Trust
+from nodes.trusting.trust import Trust
 
 log = structlog.get_logger(__name__)
 

@@ -27,7 +27,7 @@ from contracts.messages import (
 )
 from contracts.spelling import NotBase64, from_base64
 from nodes.signed import Signed, peek_statement
-from nodes.trust import Trust
+from nodes.trusting.trust import Trust
 
 MAX_SKEW = timedelta(seconds=5)
 

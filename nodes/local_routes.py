@@ -40,7 +40,7 @@ from nodes.receiving import apply as applying
 from nodes.receiving.pull import Pulled, PullOptions, pull
 from nodes.sharing_tables import HeldApplicationRow, OutboxState, SubscriptionRow
 from nodes.signed import peek_statement
-from nodes.trust import UnknownParticipant
+from nodes.trusting.trust import UnknownParticipant
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from nodes.background import in_thread
 from nodes.broker import ExchangeSilent
 from nodes.node import Node
 from nodes.problems import problem_response
-from nodes.root_signing import renew
+from nodes.trusting.root_signing import renew
 
 log = structlog.get_logger(__name__)
 

@@ -17,14 +17,14 @@ from nodes.addresses import mailbox_base
 from nodes.alarms import Alarms
 from nodes.broker import Broker
 from nodes.events import EventBook
-from nodes.forks import Forks
 from nodes.home import NodeHome, NodeIdentity
-from nodes.keys import NodeKeys
-from nodes.mirror import Mirror
-from nodes.mirror_files import Mirrors
 from nodes.people import People
-from nodes.trust import Trust
-from nodes.witness import Witness
+from nodes.rotating.keys import NodeKeys
+from nodes.trusting.trust import Trust
+from nodes.witnessing.forks import Forks
+from nodes.witnessing.mirror import Mirror
+from nodes.witnessing.mirror_files import Mirrors
+from nodes.witnessing.witness import Witness
 
 MIGRATIONS = "nodes:migrations"
 

@@ -28,11 +28,11 @@ from contracts.messages import (
 from nodes.exclusive import Busy, exclusively
 from nodes.granted import grant_place
 from nodes.node import Node
-from nodes.proved import NOT_WITNESSED, prove_place, shard_of
 from nodes.receiving.pull import proof_path
 from nodes.sharing_tables import OutboxRow, OutboxState, ReceivedRow
 from nodes.signed import peek_statement
 from nodes.transfer_proofs import transfer_proof
+from nodes.trusting.proved import NOT_WITNESSED, prove_place, shard_of
 
 log = structlog.get_logger(__name__)
 

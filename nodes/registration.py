@@ -32,11 +32,11 @@ from contracts.clock import Clock, SystemClock, epoch_ms
 from contracts.errors import Invalid, Refused, Unauthenticated, Unavailable
 from contracts.messages import Invite, MemberStatus, Registration
 from nodes.addresses import checked_base
-from nodes.directory import Pin
 from nodes.home import NodeHome, NodeIdentity
 from nodes.node import Node, open_node, open_node_database
 from nodes.people import ALL_ROLES, People
 from nodes.signed import sign_statement
+from nodes.trusting.directory import Pin
 
 INVITE_PREFIX = "hw-invite-v1."
 MAX_INVITE_CHARS = 8192
@@ -152,7 +152,7 @@ def join(
         InviteInvalid, InviteExpired, PlainHttpRefused: the invite cannot be used.
         HomeTaken: the home belongs to another participant.
         ApprovalPending: nobody approved within ``wait_seconds``; joining again goes on.
-        JoinRefused, ProbeFailed, ExchangeSilent, and the errors of ``nodes.trust``.
+        JoinRefused, ProbeFailed, ExchangeSilent, and the errors of ``nodes.trusting.trust``.
     """
     clock = clock or SystemClock()
     invite = parse_invite(text)

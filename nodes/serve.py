@@ -24,14 +24,17 @@ from fastapi import FastAPI
 
 from audit.durable import write_private
 from contracts.errors import HeadwatersError, Usage
-from nodes import counts, gossip, network, outbox, rotation
+from nodes import outbox
 from nodes.addresses import AddressInUse, BadAddress, PlainHttpRefused, bracketed, host_port, is_loopback
 from nodes.app import create_app
 from nodes.background import in_thread
+from nodes.counting import counts
 from nodes.home import NodeHome
 from nodes.mailbox import MailboxLoop
 from nodes.node import Node, open_node
 from nodes.publishing.artifacts import sweep_drafts
+from nodes.rotating import rotation
+from nodes.witnessing import gossip, network
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from contracts.errors import NotFound
 from contracts.messages import LoggedGrant
 from nodes.granted import grant_place
 from nodes.node import Node
-from nodes.proved import prove_place, shard_of
 from nodes.sharing_tables import OutboxRow
+from nodes.trusting.proved import prove_place, shard_of
 
 _ATTEMPTS = 3  # the log may publish a checkpoint between two questions; never three times in a row, nearly
 

@@ -22,9 +22,9 @@ def mirror(
     if to is None:
         show(ControlClient(home, person).post("/local/mirror"), as_json=as_json, title="日志镜像 mirror")
         return
-    from nodes.mirror import Mirror  # noqa: PLC0415
-    from nodes.mirror_files import Mirrors  # noqa: PLC0415
     from nodes.node import open_node  # noqa: PLC0415
+    from nodes.witnessing.mirror import Mirror  # noqa: PLC0415
+    from nodes.witnessing.mirror_files import Mirrors  # noqa: PLC0415
 
     with open_node(home) as node:
         copy = Mirror(Mirrors(to), source=node.broker, trust=node.trust, alarms=node.alarms)

@@ -11,8 +11,8 @@ from audit.commitment import ContentDigest
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, NotFound
 from contracts.messages import DeliveryRequest, Grant, Receipt, ReceiptRole, utc
-from nodes import books
 from nodes.aborting import give_up
+from nodes.counting import books
 from nodes.delivering.checks import (
     AgreementNotOurs,
     Authenticate,

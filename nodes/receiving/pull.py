@@ -28,8 +28,8 @@ from contracts.messages import (
     utc,
 )
 from contracts.schema import Contract
-from nodes import books
 from nodes.aborting import give_up
+from nodes.counting import books
 from nodes.exclusive import exclusively
 from nodes.granted import GrantExpired
 from nodes.node import Node

@@ -15,7 +15,7 @@ from audit.formats.note import format_note, parse_note
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError
 from nodes.node import Node, open_node
-from nodes.witness import Witness
+from nodes.witnessing.witness import Witness
 from tests.crash.connections import connecting
 from tests.crash.recorder import Fault, FaultKind, Recorder, recording
 from tests.crash.rounds import Crash

@@ -9,16 +9,12 @@ from fastapi.routing import APIRoute
 from exchange.settings import Settings
 from exchange.wiring import ROUTERS
 from nodes import app as node_app
-from nodes import (
-    completeness_routes,
-    key_routes,
-    local_routes,
-    network_routes,
-    offers,
-    trust_routes,
-    witness_routes,
-)
+from nodes import local_routes, offers
+from nodes.counting import completeness_routes
 from nodes.delivering import routes as deliveries
+from nodes.rotating import key_routes
+from nodes.trusting import trust_routes
+from nodes.witnessing import network_routes, witness_routes
 from tests.habits import problems_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

@@ -6,12 +6,12 @@ import httpx
 from fastapi import Depends, FastAPI
 
 from contracts.messages import Role
-from nodes import witness_routes
 from nodes.bodies import BodyLimit
 from nodes.callers import AnyPerson, FromExchange, FromParticipant, person_with
 from nodes.node import Node
 from nodes.people import Person
 from nodes.problems import install_problem_handlers
+from nodes.witnessing import witness_routes
 
 LISTENER = "http://127.0.0.1:8000"
 

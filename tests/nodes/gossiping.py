@@ -10,9 +10,9 @@ from audit.formats.note import format_note
 from audit.httpsig import RequestSigner
 from nodes.addresses import mailbox_base
 from nodes.app import create_app
-from nodes.gossip import Asker
 from nodes.node import Node
 from nodes.relay import ProviderLink
+from nodes.witnessing.gossip import Asker
 from tests.nodes.sharing import AppTransport
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 

@@ -5,10 +5,10 @@ import pytest
 from audit.log.entry import Entry, EntryKind
 from contracts.clock import FrozenClock
 from contracts.messages import Directory
-from nodes.directory_watch import UNLOGGED
-from nodes.monitor import replay
 from nodes.node import Node
 from nodes.signed import peek_statement
+from nodes.trusting.directory_watch import UNLOGGED
+from nodes.witnessing.monitor import replay
 from tests.nodes.gossiping import cosigned
 from tests.nodes.simulated_exchange import SimulatedExchange
 

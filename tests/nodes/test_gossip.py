@@ -8,11 +8,11 @@ import pytest
 from audit.proofs.equivocation import verify_fork
 from contracts.clock import FrozenClock
 from contracts.messages import GossipQuestion, MemberStatus
-from nodes import gossip_store, network
-from nodes.forks import EQUIVOCATION, LogStopped
-from nodes.gossip import PATIENCE_PERIODS, SILENT, UNSETTLED, Asker, answer
 from nodes.node import Node, open_node
-from nodes.witness import OtherLog, PeersUnheard, Standing, WitnessStateLost
+from nodes.witnessing import gossip_store, network
+from nodes.witnessing.forks import EQUIVOCATION, LogStopped
+from nodes.witnessing.gossip import PATIENCE_PERIODS, SILENT, UNSETTLED, Asker, answer
+from nodes.witnessing.witness import OtherLog, PeersUnheard, Standing, WitnessStateLost
 from tests.nodes.conftest import JoinNode
 from tests.nodes.gossiping import PERIOD_SECONDS, Wires, cosigned, rewrite
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange

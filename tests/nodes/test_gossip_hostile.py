@@ -12,10 +12,10 @@ from audit.formats.merkle import tree_root
 from audit.formats.note import NoteSigner, format_note
 from audit.proofs.equivocation import prove_fork
 from contracts.clock import FrozenClock
-from nodes.forks import EQUIVOCATION
-from nodes.gossip import OVERRUN, PATIENCE_PERIODS, SILENT
 from nodes.node import Node, open_node
 from nodes.relay import ProviderLink
+from nodes.witnessing.forks import EQUIVOCATION
+from nodes.witnessing.gossip import OVERRUN, PATIENCE_PERIODS, SILENT
 from tests.nodes.conftest import JoinNode
 from tests.nodes.gossiping import PERIOD_SECONDS, Wires
 from tests.nodes.sharded_exchange import ShardedExchange
@@ -85,7 +85,7 @@ def test_a_peer_that_never_ends_its_answer_ends_no_round(
     node: Node, other: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A round goes on without a peer that dribbles, and asks it no second time meanwhile."""
-    monkeypatch.setattr("nodes.gossip.ROUND_SECONDS", 0.0)
+    monkeypatch.setattr("nodes.witnessing.gossip.ROUND_SECONDS", 0.0)
     wires, asked, done = Wires(node, other), [], threading.Event()
 
     def link(caller: Node, peer: str) -> ProviderLink:

@@ -8,9 +8,9 @@ import pytest
 
 from contracts.messages import Challenge, MailboxAnswer
 from nodes.broker import ExchangeSilent
-from nodes.directory import DirectoryExpired
 from nodes.mailbox import BACKOFF_SECONDS, MailboxLoop, backoff_seconds
 from nodes.node import Node
+from nodes.trusting.directory import DirectoryExpired
 from tests.nodes.faces import small_app
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 

@@ -13,11 +13,11 @@ from audit.formats.quorum import QuorumMissing
 from audit.formats.tile import TILE_HEIGHT, tiles_for
 from audit.proofs.equivocation import verify_fork
 from nodes.broker import ExchangeSilent
-from nodes.forks import EQUIVOCATION, LogStopped
-from nodes.mirror import Mirror
-from nodes.mirror_files import NotMirrored
-from nodes.mirror_walk import MENDED, MISMATCH, MirrorMismatch, downwards
 from nodes.node import Node
+from nodes.witnessing.forks import EQUIVOCATION, LogStopped
+from nodes.witnessing.mirror import Mirror
+from nodes.witnessing.mirror_files import NotMirrored
+from nodes.witnessing.mirror_walk import MENDED, MISMATCH, MirrorMismatch, downwards
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 
 

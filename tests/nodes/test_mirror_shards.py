@@ -10,12 +10,12 @@ from audit.proofs.equivocation import verify_fork
 from contracts.canonical import sha256_hex
 from contracts.clock import FrozenClock
 from contracts.messages import SubscriptionHead, SubscriptionHeads
-from nodes.forks import EQUIVOCATION, LogStopped
-from nodes.mirror import Mirror
-from nodes.mirror_files import Mirrors
-from nodes.mirror_walk import MirrorMismatch
-from nodes.monitor import BROKEN, replay
 from nodes.node import Node, open_node
+from nodes.witnessing.forks import EQUIVOCATION, LogStopped
+from nodes.witnessing.mirror import Mirror
+from nodes.witnessing.mirror_files import Mirrors
+from nodes.witnessing.mirror_walk import MirrorMismatch
+from nodes.witnessing.monitor import BROKEN, replay
 from tests.nodes.conftest import JoinNode
 from tests.nodes.gossiping import Wires
 from tests.nodes.sharded_exchange import ShardedExchange

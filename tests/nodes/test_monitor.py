@@ -10,9 +10,9 @@ from audit.log.entry import Entry, EntryKind, chain_digest
 from contracts.canonical import Json
 from contracts.clock import FrozenClock
 from contracts.identifiers import Kind, new_id
-from nodes import monitor
-from nodes.monitor import BROKEN, UNKNOWN, UNREADABLE, replay
 from nodes.node import Node, open_node
+from nodes.witnessing import monitor
+from nodes.witnessing.monitor import BROKEN, UNKNOWN, UNREADABLE, replay
 from tests.nodes.gossiping import cosigned
 from tests.nodes.simulated_exchange import SimulatedExchange
 

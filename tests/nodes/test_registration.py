@@ -13,7 +13,6 @@ from contracts.errors import HeadwatersError
 from contracts.messages import MemberStatus, Role
 from nodes.addresses import PlainHttpRefused
 from nodes.broker import ExchangeSilent
-from nodes.directory import MemberKeyChanged
 from nodes.home import HomeTaken, NodeHome
 from nodes.node import open_node
 from nodes.registration import (
@@ -25,6 +24,7 @@ from nodes.registration import (
     join,
     parse_invite,
 )
+from nodes.trusting.directory import MemberKeyChanged
 from tests.nodes.conftest import JoinNode
 from tests.nodes.simulated_exchange import SimulatedExchange
 

@@ -11,10 +11,10 @@ from audit.keys.signing import load_key
 from audit.keys.suites import Suite, create_suite_key
 from audit.keys.trust_file import SignedRoot, TrustFile
 from contracts.clock import FrozenClock
-from nodes import root_signing
-from nodes.directory import DirectoryForked
 from nodes.node import Node, open_node
-from nodes.trust_root import OutsideTrustRoot
+from nodes.trusting import root_signing
+from nodes.trusting.directory import DirectoryForked
+from nodes.trusting.trust_root import OutsideTrustRoot
 from tests.nodes.conftest import JoinNode
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 

@@ -14,10 +14,10 @@ from audit.log.entry import Entry, EntryKind
 from audit.log.shards import SuccessionBroken
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, ChallengeAnswer, ShardView
-from nodes.forks import LogForked
-from nodes.log_sight import ShardOverrun
 from nodes.node import Node, open_node
-from nodes.shards import SuccessionUnproven, witnesses_at
+from nodes.trusting.log_sight import ShardOverrun
+from nodes.trusting.shards import SuccessionUnproven, witnesses_at
+from nodes.witnessing.forks import LogForked
 from tests.nodes.conftest import JoinNode
 from tests.nodes.sharded_exchange import ShardedExchange
 from tests.nodes.simulated_exchange import ORIGIN

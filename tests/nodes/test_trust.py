@@ -9,18 +9,18 @@ from audit.keys.trust_file import TrustFile
 from contracts.clock import FrozenClock, monotonic_seconds
 from contracts.messages import MemberStatus
 from nodes.broker import ExchangeSilent
-from nodes.directory import (
+from nodes.node import Node, open_node
+from nodes.trusting.directory import (
     DirectoryExpired,
     DirectoryForked,
     DirectoryRolledBack,
     MemberKeyChanged,
     TooManyWitnesses,
 )
-from nodes.forks import LogForked
-from nodes.log_sight import ClockBehind
-from nodes.node import Node, open_node
-from nodes.revocations import RevocationsRolledBack, RevocationsStale
-from nodes.trust import UnknownParticipant
+from nodes.trusting.log_sight import ClockBehind
+from nodes.trusting.revocations import RevocationsRolledBack, RevocationsStale
+from nodes.trusting.trust import UnknownParticipant
+from nodes.witnessing.forks import LogForked
 from tests.nodes.conftest import JoinNode
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 
@@ -333,7 +333,7 @@ def test_revocations_age_on_the_monotonic_clock_too(
     node.trust.revocations()
     exchange.calls.clear()
     held = monotonic_seconds() + 6
-    monkeypatch.setattr("nodes.revocations.monotonic_seconds", lambda: held)
+    monkeypatch.setattr("nodes.trusting.revocations.monotonic_seconds", lambda: held)
     node.trust.revocations()
 
     assert exchange.calls == [("GET", "/revocations")]

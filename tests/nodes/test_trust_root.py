@@ -14,10 +14,10 @@ from audit.keys.trust_file import SignedRoot, TrustFile, TrustRootUnsigned
 from audit.log.entry import Entry, EntryKind
 from contracts.clock import FrozenClock
 from contracts.messages import Member, MemberStatus, Text
-from nodes import root_signing
 from nodes.node import Node, open_node
-from nodes.root_signing import NoProposal
-from nodes.trust_root import OutsideTrustRoot, RootDiffers, draw_root
+from nodes.trusting import root_signing
+from nodes.trusting.root_signing import NoProposal
+from nodes.trusting.trust_root import OutsideTrustRoot, RootDiffers, draw_root
 from tests.nodes.conftest import JoinNode
 from tests.nodes.simulated_exchange import SimulatedExchange
 

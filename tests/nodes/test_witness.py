@@ -10,11 +10,11 @@ from audit.proofs.equivocation import verify_fork
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, ChallengeAnswer
 from nodes.broker import ExchangeSilent
-from nodes.forks import LogStopped
-from nodes.log_sight import ClockBehind
 from nodes.node import Node, open_node
 from nodes.tables import WitnessStateRow
-from nodes.witness import OtherLog, Standing, Witness, WitnessStateLost, origin_hash
+from nodes.trusting.log_sight import ClockBehind
+from nodes.witnessing.forks import LogStopped
+from nodes.witnessing.witness import OtherLog, Standing, Witness, WitnessStateLost, origin_hash
 from tests.nodes.gossiping import rewrite
 from tests.nodes.simulated_exchange import ORIGIN, SimulatedExchange
 

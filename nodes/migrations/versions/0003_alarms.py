@@ -1,4 +1,4 @@
-"""What a node itself finds wrong (``nodes.network_tables``): alarms, forked logs, what its peers said."""
+"""What a node itself finds wrong: alarms, forked logs, what peers said (``witnessing.network_tables``)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables of ``nodes.network_tables``."""
+    """Create the tables of ``nodes.witnessing.network_tables``."""
     op.create_table(
         "alarm",
         sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables of ``nodes.book_tables``."""
+    """Create the tables of ``nodes.counting.book_tables``."""
     op.create_table(
         "book",
         sa.Column("grant_id", sa.String(14), primary_key=True),

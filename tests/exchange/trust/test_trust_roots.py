@@ -10,7 +10,7 @@ from audit.keys.trust import TrustedLog
 from audit.keys.trust_file import RootList, SignedRoot
 from audit.log.entry import EntryKind, parse_entry
 from contracts.messages import Directory, Inclusion
-from nodes.trust_root import View, draw_root
+from nodes.trusting.trust_root import View, draw_root
 from tests.exchange.provinces import ORIGIN, Exchange, Province, code
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ import pytest
 from audit.log.entry import EntryKind, parse_entry
 from contracts.errors import NotFound
 from contracts.messages import Abort
-from nodes import counts
 from nodes.aborting import abort
+from nodes.counting import counts
 from nodes.node import Node
 from nodes.outbox import tick as outbox_tick
 from nodes.outbox import waiting

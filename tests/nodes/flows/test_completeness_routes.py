@@ -3,7 +3,7 @@
 import pytest
 
 from audit.formats.packed import pack
-from nodes import counts
+from nodes.counting import counts
 from nodes.receiving.judged import DataAltered
 from nodes.receiving.pull import PullOptions, pull
 from tests.nodes.flows.test_local_routes import Person

@@ -4,9 +4,9 @@ import pytest
 
 from audit.log.entry import EntryKind, parse_entry
 from contracts.messages import SubscriptionHead, TransferCount
-from nodes import counts
 from nodes.broker import ExchangeSilent
-from nodes.counts import COUNT_NOT_LOGGED, HEADS_DIFFER, NOT_LOGGED, HeadsUnproved
+from nodes.counting import counts
+from nodes.counting.counts import COUNT_NOT_LOGGED, HEADS_DIFFER, NOT_LOGGED, HeadsUnproved
 from nodes.node import Node
 from nodes.outbox import tick as outbox_tick
 from nodes.receiving.pull import PullOptions, pull

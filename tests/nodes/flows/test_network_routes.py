@@ -1,6 +1,6 @@
 """What people of a node see and do about the network, signed, on this machine."""
 
-from nodes.gossip_store import note_answer, note_silence
+from nodes.witnessing.gossip_store import note_answer, note_silence
 from tests.nodes.flows.test_local_routes import Person
 from tests.nodes.sharing import World
 

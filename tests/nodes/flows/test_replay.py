@@ -1,9 +1,9 @@
 """A node replays what it did itself, and finds nothing to object to."""
 
 from audit.formats.merkle import leaf_hash
-from nodes.monitor import UNREADABLE, replay
 from nodes.outbox import tick
 from nodes.receiving.pull import PullOptions, pull
+from nodes.witnessing.monitor import UNREADABLE, replay
 from tests.nodes.sharing import DATASET, World
 
 

@@ -16,10 +16,10 @@ from contracts.messages import (
     LogPlace,
     Member,
 )
-from nodes.directory import DirectoryForked, MemberKeyChanged, TooManyWitnesses
 from nodes.node import Node
-from nodes.places import PlaceUnproven
-from nodes.rotation import rotate_key
+from nodes.rotating.rotation import rotate_key
+from nodes.trusting.directory import DirectoryForked, MemberKeyChanged, TooManyWitnesses
+from nodes.trusting.places import PlaceUnproven
 from tests.nodes.keys.conftest import Joined
 from tests.nodes.keys.key_exchange import KeyExchange
 from tests.nodes.simulated_exchange import ORIGIN

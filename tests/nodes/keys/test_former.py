@@ -19,10 +19,10 @@ from contracts.messages import (
     Text,
 )
 from nodes.node import Node, open_node
-from nodes.rotation import revoke_key, rotate_key
+from nodes.rotating.rotation import revoke_key, rotate_key
+from nodes.rotating.statements import KeyEnded
 from nodes.signed import sign_statement
-from nodes.statements import KeyEnded
-from nodes.trust import UnknownParticipant
+from nodes.trusting.trust import UnknownParticipant
 from tests.nodes.keys.key_exchange import KeyExchange
 from tests.nodes.simulated_exchange import ORIGIN
 

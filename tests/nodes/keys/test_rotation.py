@@ -13,8 +13,8 @@ from contracts.messages import Challenge, KeyRole
 from nodes.broker import ExchangeSilent
 from nodes.node import Node, open_node
 from nodes.registration import join, parse_invite
-from nodes.rotation import NoSuchKey, finish_rotations, revoke_key, rotate_key
-from nodes.witness import Standing, WitnessFresh, WitnessStateLost
+from nodes.rotating.rotation import NoSuchKey, finish_rotations, revoke_key, rotate_key
+from nodes.witnessing.witness import Standing, WitnessFresh, WitnessStateLost
 from tests.nodes.keys.key_exchange import KeyExchange
 from tests.nodes.simulated_exchange import ORIGIN
 

@@ -7,7 +7,6 @@ import pytest
 from audit.keys.signing import SignatureInvalid, SigningKey
 from contracts.errors import HeadwatersError
 from contracts.messages import DatasetRecord, Grant, LoggedGrant, Manifest, MemberStatus, Receipt
-from nodes.forks import LogForked
 from nodes.granted import GrantForged, GrantLeafDiffers, GrantNotLogged
 from nodes.receiving.apply import AgreementUnfit, subscription_of
 from nodes.receiving.judged import (
@@ -20,6 +19,7 @@ from nodes.receiving.judged import (
     judge_grant,
 )
 from nodes.signed import peek_statement, sign_statement
+from nodes.witnessing.forks import LogForked
 from tests.nodes.sharing import CONTRACT, DATASET, World, rows
 
 DIGEST = "sha256:" + "9" * 64

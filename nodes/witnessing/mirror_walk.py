@@ -21,7 +21,7 @@ from audit.formats.tile import (
 from contracts.errors import Corrupt
 from contracts.messages import Severity, Text
 from nodes.alarms import Alarms
-from nodes.mirror_files import CHECKPOINT, MirrorFiles
+from nodes.witnessing.mirror_files import CHECKPOINT, MirrorFiles
 
 MENDED = "mirror.mended"
 MISMATCH = "mirror.mismatch"

@@ -8,8 +8,8 @@ from audit.database import Database
 from contracts.clock import Clock, monotonic_seconds
 from contracts.errors import Conflict, Unavailable
 from contracts.messages import Revocations
-from nodes import trust_store as store
-from nodes.log_sight import MAX_SKEW
+from nodes.trusting import trust_store as store
+from nodes.trusting.log_sight import MAX_SKEW
 
 REVOCATIONS_AGE_SECONDS = 5.0
 

@@ -16,8 +16,8 @@ from audit.keys.signing import KeyFileMissing, Signer, SigningKey, load_key
 from audit.log.next_key import next_path, next_sealing_key, next_signing_key
 from contracts.errors import Usage
 from contracts.messages import KeyRevocation, KeyRole, KeyRotation, RevocationReason
-from nodes.keys import witness_name
 from nodes.node import Node
+from nodes.rotating.keys import witness_name
 from nodes.signed import sign_statement
 
 log = structlog.get_logger(__name__)

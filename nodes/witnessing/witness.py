@@ -34,14 +34,14 @@ from contracts.clock import epoch_ms
 from contracts.errors import Corrupt, NotFound, Unavailable, Undecidable
 from contracts.messages import Challenge, ChallengeAnswer
 from nodes.broker import Broker
-from nodes.directory import other_witnesses
-from nodes.forks import LogStopped
 from nodes.home import NodeIdentity
-from nodes.keys import NodeKeys, witness_name
-from nodes.shards import KnownShard
+from nodes.rotating.keys import NodeKeys, witness_name
 from nodes.signed import Signed, sign_statement
 from nodes.tables import WitnessStateRow
-from nodes.trust import Trust
+from nodes.trusting.directory import other_witnesses
+from nodes.trusting.shards import KnownShard
+from nodes.trusting.trust import Trust
+from nodes.witnessing.forks import LogStopped
 
 log = structlog.get_logger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from audit.keys.trust_file import SignedRoot
-from nodes import root_signing
 from nodes.bodies import RawBody
 from nodes.callers import Administrator, AnyPerson, TheNode
+from nodes.trusting import root_signing
 
 Fields = dict[str, Any]  # Any: the JSON that people and scripts read
 

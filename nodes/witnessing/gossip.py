@@ -22,16 +22,16 @@ from contracts.errors import HeadwatersError, Unauthenticated, Unavailable
 from contracts.messages import GossipAnswer, GossipQuestion, Severity, Text
 from contracts.problem import error_from
 from contracts.spelling import from_base64, to_base64
-from nodes import gossip_store as store
 from nodes.answers import read_answer
-from nodes.directory import other_witnesses
-from nodes.forks import LogForked, LogStopped
-from nodes.log_sight import ShardOverrun
-from nodes.mirror_files import MirrorFiles
 from nodes.node import Node
 from nodes.relay import ProviderLink, open_provider
 from nodes.signed import Signed, read_statement, sign_statement
-from nodes.witness import OtherLog
+from nodes.trusting.directory import other_witnesses
+from nodes.trusting.log_sight import ShardOverrun
+from nodes.witnessing import gossip_store as store
+from nodes.witnessing.forks import LogForked, LogStopped
+from nodes.witnessing.mirror_files import MirrorFiles
+from nodes.witnessing.witness import OtherLog
 
 log = structlog.get_logger(__name__)
 

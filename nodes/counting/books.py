@@ -13,7 +13,7 @@ from audit.formats.checkpoint import Checkpoint
 from audit.formats.note import parse_note
 from contracts.clock import epoch_ms
 from contracts.messages import Grant, LoggedGrant, Receipt, ReceiptRole
-from nodes.book_tables import BookRow, JudgedCutRow
+from nodes.counting.book_tables import BookRow, JudgedCutRow
 from nodes.signed import Signed, peek_statement
 
 

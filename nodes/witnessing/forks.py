@@ -17,7 +17,7 @@ from contracts.clock import Clock, epoch_ms
 from contracts.errors import Corrupt
 from contracts.messages import Severity, Text
 from nodes.alarms import Alarms
-from nodes.network_tables import LogForkRow
+from nodes.witnessing.network_tables import LogForkRow
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from contracts.errors import Corrupt
 from contracts.messages import Inclusion
 from contracts.spelling import NotBase64
 from nodes.node import Node
-from nodes.trust_root import own_root
+from nodes.trusting.trust_root import own_root
 
 NOT_WITNESSED = "not-yet-witnessed"  # the exchange's answer where no quorum has cosigned an entry so far
 

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from contracts.messages import Directory, Severity, Text
-from nodes import trust_store
 from nodes.node import Node
 from nodes.signed import peek_statement
 from nodes.tables import DirectoryRow, StatementPlaceRow
+from nodes.trusting import trust_store
 
 UNLOGGED = "directory.not-logged"
 _LOGGED, _CHECKED = "directory-logged", "directory-checked"

@@ -1,12 +1,12 @@
-"""The only SQL behind ``nodes.trust``: directories, pinned keys, rising numbers, the largest log seen."""
+"""The only SQL behind ``trusting.trust``: directories, pinned keys, rising numbers, the largest log seen."""
 
 from sqlmodel import Session, col, select
 
 from audit.formats.checkpoint import Checkpoint
 from audit.keys.key_history import PartyKeys
 from contracts.messages import Directory
-from nodes.directory import Pin, settled
 from nodes.tables import DirectoryRow, HighWaterRow, LogStateRow, PinRow
+from nodes.trusting.directory import Pin, settled
 
 NEWEST_AT = "newest-at"
 REVOCATIONS = "revocations"

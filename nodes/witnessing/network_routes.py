@@ -7,10 +7,10 @@ from sqlmodel import select
 
 from contracts.clock import beijing, from_epoch_ms
 from contracts.errors import HeadwatersError
-from nodes import gossip_store, monitor
 from nodes.callers import AnyPerson, Operator, TheNode
-from nodes.network_tables import GossipPeerRow, LogForkRow, ReplayRow
 from nodes.node import Node
+from nodes.witnessing import gossip_store, monitor
+from nodes.witnessing.network_tables import GossipPeerRow, LogForkRow, ReplayRow
 
 Fields = dict[str, Any]  # Any: the JSON that people and scripts read
 

@@ -13,9 +13,9 @@ from contracts.errors import NotFound
 from contracts.messages import GrantId, HeadsCut, LoggedGrant, Short, SubscriptionId, Wire
 from nodes.aborting import abort
 from nodes.bodies import RawBody
-from nodes.book_tables import BookRow
 from nodes.callers import AnyPerson, Operator, TheNode
-from nodes.counts import judged_cuts
+from nodes.counting.book_tables import BookRow
+from nodes.counting.counts import judged_cuts
 from nodes.sharing_tables import FetchRow
 
 Milliseconds = Annotated[int, Query(ge=0, le=2**42)]

@@ -1,11 +1,11 @@
-"""The only SQL behind ``nodes.gossip``: how peers answer, and which checkpoints are still unsettled."""
+"""The only SQL behind ``witnessing.gossip``: how peers answer, and which checkpoints are unsettled."""
 
 from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
 from contracts.canonical import sha256_hex
-from nodes.network_tables import GossipClaimRow, GossipPeerRow
+from nodes.witnessing.network_tables import GossipClaimRow, GossipPeerRow
 
 MAX_CLAIMS = 64  # of one origin: a peer must not fill the disk with what cannot be settled
 

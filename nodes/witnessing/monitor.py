@@ -19,12 +19,12 @@ from audit.walk.log_source import HEADS_FILE
 from contracts.canonical import Json
 from contracts.errors import Invalid
 from contracts.messages import ReceiptRole, Severity, SubscriptionHead, SubscriptionHeads, Text
-from nodes.book_tables import BookRow
-from nodes.directory_watch import LoggedDirectory, check_shown, keep_logged
-from nodes.network_tables import ReplayRow
+from nodes.counting.book_tables import BookRow
 from nodes.node import Node
-from nodes.shards import KnownShard
 from nodes.sharing_tables import AgreementRow, ContractRow, DatasetRow, OwnApplicationRow, ReleaseRow
+from nodes.trusting.directory_watch import LoggedDirectory, check_shown, keep_logged
+from nodes.trusting.shards import KnownShard
+from nodes.witnessing.network_tables import ReplayRow
 
 log = structlog.get_logger(__name__)
 

@@ -20,8 +20,8 @@ from contracts.clock import rfc3339
 from contracts.errors import Conflict, Corrupt, HeadwatersError, Invalid, NotFound
 from contracts.messages import Severity, Text
 from nodes.node import Node
-from nodes.proved import NOT_WITNESSED, prove_place
-from nodes.trust_root import RootDiffers, differences, draw_root
+from nodes.trusting.proved import NOT_WITNESSED, prove_place
+from nodes.trusting.trust_root import RootDiffers, differences, draw_root
 
 log = structlog.get_logger(__name__)
 

@@ -2,8 +2,8 @@
 
 Every checkpoint must extend, or be extended by, the largest one seen (RFC 9162 s2.1.4): by the node's own
 mirror, by a path that came with it, or by one that the exchange gives. Where two checkpoints are proved to be
-two histories, the proof is kept and the log is stopped (``nodes.forks``). A clock behind the newest verified
-moment refuses. What is verified is durable before it is used.
+two histories, the proof is kept and the log is stopped (``nodes.witnessing.forks``). A clock behind the
+newest verified moment refuses. What is verified is durable before it is used.
 """
 
 import threading
@@ -24,11 +24,11 @@ from audit.proofs.equivocation import prove_fork
 from contracts.clock import Clock, from_epoch_ms, monotonic_seconds
 from contracts.errors import HeadwatersError, Unavailable
 from contracts.messages import Member, ShardList
-from nodes import trust_store as store
-from nodes.forks import Forks, LogForked
 from nodes.home import NodeIdentity
-from nodes.mirror_files import Mirrors
-from nodes.shards import KnownShard, Shards, witnesses_at
+from nodes.trusting import trust_store as store
+from nodes.trusting.shards import KnownShard, Shards, witnesses_at
+from nodes.witnessing.forks import Forks, LogForked
+from nodes.witnessing.mirror_files import Mirrors
 
 log = structlog.get_logger(__name__)
 

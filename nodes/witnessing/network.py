@@ -2,9 +2,9 @@
 
 from contracts.clock import monotonic_seconds
 from contracts.errors import HeadwatersError
-from nodes import monitor
-from nodes.gossip import PERIOD_SECONDS, Asker
 from nodes.node import Node
+from nodes.witnessing import monitor
+from nodes.witnessing.gossip import PERIOD_SECONDS, Asker
 
 MIRROR_SECONDS = 5.0
 SCRUB_AT_ONCE = 16  # tiles and bundles held against the checkpoint again in each round of the mirror

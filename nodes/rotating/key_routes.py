@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from contracts.messages import KeyRole, RevocationReason, Wire
 from nodes.bodies import RawBody
 from nodes.callers import Administrator, TheNode
-from nodes.rotation import revoke_key, rotate_key
+from nodes.rotating.rotation import revoke_key, rotate_key
 
 router = APIRouter(prefix="/local/keys")
 

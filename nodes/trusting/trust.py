@@ -31,18 +31,18 @@ from contracts.messages import (
     ShardList,
     Statement,
 )
-from nodes import trust_store as store
-from nodes.directory import DirectoryExpired, Pin, check_growth, check_members, check_succession
-from nodes.forks import Forks
 from nodes.home import NodeHome, NodeIdentity
-from nodes.log_sight import MAX_SKEW, ClockBehind, LogSight
-from nodes.mirror_files import Mirrors
-from nodes.places import Places
-from nodes.revocations import REVOCATIONS_AGE_SECONDS, RevocationWatch
-from nodes.shards import Shards
+from nodes.rotating.statements import KeyEnded, PartyWindows, envelope_text, past_of
 from nodes.signed import Signed, peek_statement, read_statement
-from nodes.statements import KeyEnded, PartyWindows, envelope_text, past_of
-from nodes.trust_root import TrustRoots, View, trusted_logs
+from nodes.trusting import trust_store as store
+from nodes.trusting.directory import DirectoryExpired, Pin, check_growth, check_members, check_succession
+from nodes.trusting.log_sight import MAX_SKEW, ClockBehind, LogSight
+from nodes.trusting.places import Places
+from nodes.trusting.revocations import REVOCATIONS_AGE_SECONDS, RevocationWatch
+from nodes.trusting.shards import Shards
+from nodes.trusting.trust_root import TrustRoots, View, trusted_logs
+from nodes.witnessing.forks import Forks
+from nodes.witnessing.mirror_files import Mirrors
 
 _REFRESH_PAUSE_SECONDS = 1.0
 
@@ -246,7 +246,7 @@ class Trust:
         """Give a revocation list that is fresh enough; see ``RevocationWatch.fresh``."""
         return self._watch.fresh(max_age_seconds)
 
-    # --- the log (``nodes.log_sight``) -------------------------------------------------------------
+    # --- the log (``nodes.trusting.log_sight``) -------------------------------------------------------------
 
     @property
     def sight(self) -> LogSight:

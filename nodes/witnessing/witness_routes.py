@@ -9,11 +9,11 @@ from fastapi.responses import Response
 
 from contracts.errors import NotFound
 from contracts.messages import Challenge, GossipQuestion
-from nodes import gossip
 from nodes.bodies import RawBody
 from nodes.callers import FromExchange, FromParticipant, TheNode
 from nodes.node import Node
-from nodes.witness import NOTE_CONTENT_TYPE, Witness
+from nodes.witnessing import gossip
+from nodes.witnessing.witness import NOTE_CONTENT_TYPE, Witness
 
 router = APIRouter(prefix="/witness")
 

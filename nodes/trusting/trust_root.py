@@ -28,9 +28,9 @@ from audit.keys.trust import (
 from audit.keys.trust_file import SignedRoot, TrustFile
 from contracts.errors import Conflict, Corrupt
 from contracts.messages import Directory, KeyRole, Member, MemberStatus, PastKey
-from nodes.directory import settled
-from nodes.shards import KnownShard
 from nodes.tables import TrustRootRow
+from nodes.trusting.directory import settled
+from nodes.trusting.shards import KnownShard
 
 
 class OutsideTrustRoot(Corrupt):

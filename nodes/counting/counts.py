@@ -17,14 +17,14 @@ from audit.log.entry import EntryKind
 from contracts.clock import epoch_ms, from_epoch_ms
 from contracts.errors import Conflict, Corrupt, HeadwatersError, Unavailable, Undecidable
 from contracts.messages import HeadsCut, OwnHeads, Severity, SubscriptionHead, Text, TransferCount, utc
-from nodes import books
-from nodes.book_tables import BookRow, JudgedCutRow
+from nodes.counting import books
+from nodes.counting.book_tables import BookRow, JudgedCutRow
+from nodes.counting.heads_check import Finding, check_totals, judge
 from nodes.exclusive import Busy, exclusively
-from nodes.heads_check import Finding, check_totals, judge
 from nodes.node import Node
-from nodes.proved import NOT_WITNESSED, ProvedEntry, prove
 from nodes.sharing_tables import OutboxRow, OutboxState
 from nodes.signed import peek_statement, sign_statement
+from nodes.trusting.proved import NOT_WITNESSED, ProvedEntry, prove
 
 log = structlog.get_logger(__name__)
 

@@ -24,10 +24,10 @@ from contracts.canonical import sha256_hex
 from contracts.errors import HeadwatersError
 from contracts.messages import Severity
 from nodes.alarms import Alarms
-from nodes.mirror_files import CHECKPOINT, MirrorFiles, Mirrors
-from nodes.mirror_walk import MENDED, MENDED_TITLE, MirrorMismatch, Walk, downwards
-from nodes.shards import KnownShard
-from nodes.trust import Trust
+from nodes.trusting.shards import KnownShard
+from nodes.trusting.trust import Trust
+from nodes.witnessing.mirror_files import CHECKPOINT, MirrorFiles, Mirrors
+from nodes.witnessing.mirror_walk import MENDED, MENDED_TITLE, MirrorMismatch, Walk, downwards
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.messages import HeadsCut, OpenGrant, SubscriptionHead
-from nodes.book_tables import BookRow
+from nodes.counting.book_tables import BookRow
 
 
 @dataclass(frozen=True, slots=True)

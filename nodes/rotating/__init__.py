@@ -1,0 +1,1 @@
+"""This node's own keys, how they are replaced and revoked, and what they signed."""
