@@ -43,16 +43,20 @@ def append_grant(unit: Unit) -> int:
     return unit.append(grant_entry(unit.size, unit.now))
 
 
+def entry_id(kind: str, number: int) -> str:
+    """Give the id of a numbered thing, as ``s-aaaaaaaaaaab``."""
+    return f"{kind}-" + "".join(_ALPHABET[int(digit, 16)] for digit in f"{number:012x}")
+
+
 def grant_entry(number: int, at: datetime) -> Entry:
     """Give a grant with every field."""
-    name = "".join(_ALPHABET[int(digit, 16)] for digit in f"{number:012x}")
     return Entry(
         EntryKind.GRANT,
         at,
         {
             **_FIXED,
-            "gid": f"g-{name}",
-            "sub": f"s-{name}",
+            "gid": entry_id("g", number),
+            "sub": entry_id("s", number),
             "seq": 1,
             "prev": None,
             "prov": "p-providerxxxx",
