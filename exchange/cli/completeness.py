@@ -64,8 +64,8 @@ def silence(
     as_json: JsonFlag = False,
 ) -> None:
     """证明两次末态之间没有传输(节点或交换中心目录)/ prove that nothing was sent between two cuts."""
+    from exchange.log.home import find_home, open_home  # noqa: PLC0415
     from exchange.reports.days import parse_since, parse_until  # noqa: PLC0415
-    from exchange.reports.home import find_home, open_home  # noqa: PLC0415
 
     first, last = parse_since(since), parse_until(until)
     if find_home(home) is not None:

@@ -27,9 +27,8 @@ from contracts.messages import TransferCount
 from exchange.completeness import store
 from exchange.completeness.tables import NodeCountRow
 from exchange.evidence import reveal
-from exchange.log.offline import NoLogHere
+from exchange.log.home import NoLogHere, find_home, open_home
 from exchange.members.store import find_member
-from exchange.reports.home import find_home, open_home
 from exchange.transfers.model import OPEN
 from exchange.transfers.store import states
 from nodes.signed import read_statement

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from audit.database import Database, open_database
+from audit.database import Database
 from audit.formats.note import NoteSigner, VerifierKey
 from audit.formats.policy_file import check_policy_file
 from audit.formats.quorum import PolicyKey, WitnessPolicy
@@ -26,22 +26,14 @@ from audit.walk.fsck_shards import PolicyOf, ShardWalk, own_policy, walk_shards
 from audit.walk.log_source import DatabaseSource, DirectorySource, LogSource
 from audit.walk.twin import check_twins
 from contracts.clock import SystemClock
-from contracts.errors import HeadwatersError, NotFound
+from contracts.errors import HeadwatersError
+from exchange.log.home import NoLogHere, opened
 from exchange.log.kept import Kept
 from exchange.log.stored import first_contradiction
 from exchange.members import store
-from exchange.settings import SETTINGS_FILE, Settings, load_settings
+from exchange.settings import SETTINGS_FILE, Settings
 
 Progress = Callable[[int, int], None]
-
-
-class NoLogHere(NotFound):
-    """The folder holds neither an exchange nor an exported log."""
-
-    code = "no-log-here"
-    title_zh = "该目录既不是交换中心也不是导出的日志"
-    next_zh = "用 --home 指定交换中心目录、演示目录或导出目录。"
-    next_en = "Name an exchange's folder, a demonstration's folder or an exported one with --home."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,7 @@ def fsck_folder(
 
 def export_folder(folder: Path, to: Path, number: int | None = None) -> dict[str, Any]:
     """Write a shard of an exchange's home, the newest by default, as a static tree with its policy file."""
-    with _open_home(_log_home(folder)) as (settings, database):
+    with opened(_log_home(folder)) as (settings, database):
         reader = LogReader(database, number)
         shard = reader.shard()
         first = _founding_key(settings, reader.shards())
@@ -116,7 +108,7 @@ def _opened(folder: Path, trust: Path | None) -> Iterator[_Opened]:
     home = _log_home(folder)
     root = TrustFile.load(trust).root if trust else None
     if (home / SETTINGS_FILE).is_file():
-        with _open_home(home) as (settings, database), database.read() as session:
+        with opened(home) as (settings, database), database.read() as session:
             connection = session.connection()
             shards = log_store.shards(connection)
             sources = [DatabaseSource(connection, shard.number) for shard in shards]
@@ -166,16 +158,6 @@ def _beside(opened: _Opened) -> Damage | None:
             if found is not None:
                 return found
     return None
-
-
-@contextmanager
-def _open_home(home: Path) -> Iterator[tuple[Settings, Database]]:
-    settings = load_settings(home)
-    database = open_database(settings.database)
-    try:
-        yield settings, database
-    finally:
-        database.close()
 
 
 def _founding_key(settings: Settings, shards: Sequence[Shard]) -> VerifierKey:

@@ -23,9 +23,9 @@ from audit.log import log_store
 from audit.log.export import keep_file, put_file
 from audit.log.shards import Shard
 from contracts.identifiers import Kind, parse_id
+from exchange.log.home import open_home
 from exchange.reports import store
 from exchange.reports.dsse_export import all_transfers
-from exchange.reports.home import open_home
 from exchange.settings import Settings
 
 _SPKI_ED25519 = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 s4, before the key itself

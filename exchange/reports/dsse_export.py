@@ -16,9 +16,9 @@ from contracts.identifiers import Kind, parse_id
 from contracts.messages import Grant
 from exchange.agreements.store import find_agreement
 from exchange.catalog.store import find_release
+from exchange.log.home import open_home
 from exchange.reports import store
 from exchange.reports.gathering import EvidenceIncomplete
-from exchange.reports.home import open_home
 from exchange.transfers.tables import TransferRow
 from nodes.signed import peek_statement
 

@@ -25,10 +25,10 @@ from exchange.catalog.model import DatasetUnknown
 from exchange.catalog.store import find_release
 from exchange.completeness.store import cut_at_or_after
 from exchange.evidence import EvidenceErased, kept, reveal
+from exchange.log.home import open_home
 from exchange.members import store as members
 from exchange.reports import store
 from exchange.reports.days import bounds
-from exchange.reports.home import open_home
 from exchange.reports.proving import Prover
 from exchange.reports.search import parties
 from exchange.statement_keys import StatementKeys

@@ -18,10 +18,9 @@ from audit.log.shards import locate
 from audit.walk.log_source import DirectorySource
 from contracts.canonical import Json
 from contracts.clock import beijing, rfc3339
-from exchange.log.offline import NoLogHere
+from exchange.log.home import NoLogHere, find_home, open_home
 from exchange.members import store as members
 from exchange.reports import store
-from exchange.reports.home import find_home, open_home
 from exchange.reports.words import KINDS
 
 PARTIES = ("part", "prov", "cons", "by")

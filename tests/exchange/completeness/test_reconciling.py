@@ -14,7 +14,7 @@ from contracts.clock import BEIJING
 from contracts.errors import Refused
 from contracts.messages import MemberStatus
 from exchange.completeness.reconciling import Report, reconcile_folder
-from exchange.log.offline import NoLogHere
+from exchange.log.home import NoLogHere
 from exchange.transfers.expiry import expire_grants
 from tests.exchange.completeness.cases import complete, count, cut, half, lines_of
 from tests.exchange.trading import START, Trade

@@ -9,7 +9,8 @@ from audit.log.entry import EntryKind
 from contracts.canonical import canonical_bytes
 from contracts.errors import HeadwatersError
 from contracts.messages import ReceiptRole
-from exchange.log.offline import NoLogHere, export_folder
+from exchange.log.home import NoLogHere
+from exchange.log.offline import export_folder
 from exchange.reports.search import Search, search
 from tests.exchange.trading import START, Alliance, Trade
 
