@@ -30,25 +30,36 @@ class LogUnavailable(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A unit that waits, and the future of whoever sent it: a thread's, or a coroutine's on its loop."""
+class Waiter:
+    """Somebody who waits for the log: by a thread's future, or by a coroutine's on its loop."""
 
-    work: Callable[[Unit], Any]
     future: "Future[Any] | asyncio.Future[Any]"
 
     def begin(self) -> bool:
-        """Say whether anybody still waits; from then on a thread cannot take its unit back."""
+        """Say whether anybody still waits; from then on a thread cannot take back what it asked for."""
         if isinstance(self.future, Future):
             return self.future.set_running_or_notify_cancel()
         return not self.future.cancelled()
 
 
-class JobQueue:
-    """Units on their way to the writer thread."""
+@dataclass(frozen=True, slots=True)
+class Job(Waiter):
+    """A unit that is to run in the next batch."""
+
+    work: Callable[[Unit], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Waiter):
+    """The wish that the log open its next shard; it is the log's own work and no unit's."""
+
+
+class WaitingLine:
+    """Units and turns on their way to the writer thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._jobs: list[Job] = []
+        self._waiting: list[Waiter] = []
         self._is_open = False
 
     def open(self) -> None:
@@ -62,35 +73,35 @@ class JobQueue:
             self._is_open = False
             self._changed.notify()
 
-    def put(self, job: Job) -> None:
+    def put(self, waiter: Waiter) -> None:
         """Let a unit wait; raise LogUnavailable when nobody would gather it."""
         with self._changed:
             if not self._is_open:
                 raise LogUnavailable("the log is not running")
-            self._jobs.append(job)
-            if len(self._jobs) == 1:
+            self._waiting.append(waiter)
+            if len(self._waiting) == 1:
                 self._changed.notify()
 
-    def gather(self, window_seconds: float, limit: int) -> list[Job]:
+    def gather(self, window_seconds: float, limit: int) -> list[Waiter]:
         """Wait for a unit, then for what else comes within the window; none once the queue is closed."""
         with self._changed:
-            while self._is_open and not self._jobs:
+            while self._is_open and not self._waiting:
                 self._changed.wait()
             deadline = time.monotonic() + window_seconds
-            while self._is_open and (left := deadline - time.monotonic()) > 0 and len(self._jobs) < limit:
+            while self._is_open and (left := deadline - time.monotonic()) > 0 and len(self._waiting) < limit:
                 self._changed.wait(left)
-            batch, self._jobs = self._jobs[:limit], self._jobs[limit:]
+            batch, self._waiting = self._waiting[:limit], self._waiting[limit:]
             return batch
 
 
-def answer(answers: Iterable[tuple[Job, Outcome]]) -> None:
-    """Give everybody what came of their unit."""
+def answer(answers: Iterable[tuple[Waiter, Outcome]]) -> None:
+    """Give everybody what came of what they asked for."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = {}
-    for job, outcome in answers:
-        if isinstance(job.future, Future):
-            _tell(job.future, outcome)
+    for waiter, outcome in answers:
+        if isinstance(waiter.future, Future):
+            _tell(waiter.future, outcome)
         else:
-            loops.setdefault(job.future.get_loop(), []).append((job.future, outcome))
+            loops.setdefault(waiter.future.get_loop(), []).append((waiter.future, outcome))
     for loop, waiting in loops.items():
         with suppress(RuntimeError):  # a loop that was closed meanwhile has nobody left who waits
             loop.call_soon_threadsafe(_tell_all, waiting)

@@ -106,7 +106,8 @@ class LogReader:
         """Give the moment of the first entry that no published checkpoint covers (audit.log.outage)."""
         with self._shard() as (connection, shard):
             newest = log_store.newest_checkpoint(connection, shard.number)
-            return log_store.unwitnessed_since(connection, shard, newest.size if newest else 0)
+            published = log_store.newest_cosigned(connection, shard.number)
+            return log_store.unwitnessed_since(connection, shard, published, newest.size if newest else 0)
 
     def entry(self, index: int) -> bytes:
         """Give the bytes of one entry; raise NoSuchEntry."""

@@ -189,9 +189,10 @@ def newest_cosigned(connection: Connection, number: int) -> StoredNote | None:
     return StoredNote._make(row) if row else None
 
 
-def unwitnessed_since(connection: Connection, shard: Shard, size: int) -> datetime | None:
-    """Give the moment of the first of ``size`` entries that no published checkpoint covers, if any."""
-    published = newest_cosigned(connection, shard.number)
+def unwitnessed_since(
+    connection: Connection, shard: Shard, published: StoredNote | None, size: int
+) -> datetime | None:
+    """Give the moment of the first of ``size`` entries that the newest ``published`` note does not cover."""
     covered = published.size if published else 0
     if covered >= size:
         return None

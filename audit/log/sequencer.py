@@ -24,7 +24,7 @@ from audit.formats.merkle import root_from
 from audit.formats.note import NoteSigner, VerifierKey, parse_note
 from audit.formats.tile import TileHashReader
 from audit.log import log_store
-from audit.log.log_queue import Job, JobQueue, LogUnavailable, Outcome, answer
+from audit.log.log_queue import Job, LogUnavailable, Outcome, Turn, Waiter, WaitingLine, answer
 from audit.log.log_reader import LogReader
 from audit.log.log_standing import LogDamaged, LogForked, ShardSigner, Standing, read_back
 from audit.log.outage import is_over
@@ -38,6 +38,7 @@ from contracts.messages import utc
 __all__ = ["Log", "LogDamaged", "LogForked", "LogUnavailable", "NotOurCheckpoint"]
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Waiter)
 
 MAX_BATCH_UNITS = 4096
 
@@ -82,7 +83,7 @@ class Log(LogReader):
         self._window_seconds = window_seconds
         self._sealed = sealed
         self._lock = SequencerLock(database)
-        self._queue = JobQueue()
+        self._queue = WaitingLine()
         self._thread: threading.Thread | None = None
         # Written by the writer thread only, once it runs. None means: not sure, read it back first.
         self._standing: Standing | None = None
@@ -137,7 +138,9 @@ class Log(LogReader):
         What the unit raises is raised here, and only its own work is undone. Raises LogUnavailable when the
         batch failed, LogForked or LogDamaged when the log has stopped for good.
         """
-        return await self._await(unit)
+        future: asyncio.Future[Committed[T]] = asyncio.get_running_loop().create_future()
+        self._put(Job(future, unit))
+        return await future
 
     def commit_blocking(self, unit: Callable[[Unit], T]) -> Committed[T]:
         """Do as ``commit`` does, for a caller without an event loop."""
@@ -148,11 +151,15 @@ class Log(LogReader):
 
         Raises ShardStillOpen, ShardNotWitnessed, SuccessionBroken, LogSealed.
         """
-        return await self._await(_open_shard)
+        future: asyncio.Future[Committed[Shard]] = asyncio.get_running_loop().create_future()
+        self._put(Turn(future))
+        return await future
 
     def open_next_blocking(self) -> Committed[Shard]:
         """Do as ``open_next`` does, for a caller without an event loop."""
-        return self._submit(_open_shard).result()
+        future: Future[Committed[Shard]] = Future()
+        self._put(Turn(future))
+        return future.result()
 
     def publish_cosigned(self, note: bytes) -> Checkpoint:
         """Keep and publish a checkpoint that a quorum has cosigned; the caller has verified the cosignatures.
@@ -173,18 +180,13 @@ class Log(LogReader):
 
     def _submit(self, unit: Callable[[Unit], T]) -> "Future[Committed[T]]":
         future: Future[Committed[T]] = Future()
-        self._put(Job(unit, future))
+        self._put(Job(future, unit))
         return future
 
-    def _await(self, unit: Callable[[Unit], T]) -> "asyncio.Future[Committed[T]]":
-        future: asyncio.Future[Committed[T]] = asyncio.get_running_loop().create_future()
-        self._put(Job(unit, future))
-        return future
-
-    def _put(self, job: Job) -> None:
+    def _put(self, waiter: Waiter) -> None:
         if threading.current_thread() is self._thread:
             raise LogUnavailable("a unit cannot wait for another unit")
-        self._queue.put(job)
+        self._queue.put(waiter)
 
     # --- on the writer thread ------------------------------------------------------------------
 
@@ -196,34 +198,33 @@ class Log(LogReader):
             self._queue.close()
             _refuse(self._queue.gather(0, sys.maxsize), LogUnavailable("the log has stopped"))
 
-    def _settle(self, batch: list[Job]) -> None:
+    def _settle(self, batch: list[Waiter]) -> None:
         """Commit a batch, and open a shard where that was asked for; answer everyone, whatever happens."""
-        jobs = [job for job in batch if job.begin()]
-        turns = [job for job in jobs if job.work is _open_shard]
-        self._attempt([job for job in jobs if job.work is not _open_shard], self._commit)
-        for job in turns:
-            self._attempt([job], self._turn)
+        waiting = [waiter for waiter in batch if waiter.begin()]
+        self._attempt([one for one in waiting if isinstance(one, Job)], self._commit)
+        for turn in (one for one in waiting if isinstance(one, Turn)):
+            self._attempt([turn], self._turn)
 
     def _attempt(
         self,
-        jobs: list[Job],
-        action: Callable[[Sequence[Job], Standing], list[Outcome]],
+        waiting: list[W],
+        action: Callable[[Sequence[W], Standing], list[Outcome]],
     ) -> None:
-        if not jobs:
+        if not waiting:
             return
         if self._halted is not None:
-            _refuse(jobs, self._halted)
+            _refuse(waiting, self._halted)
             return
         try:
-            outcomes = action(jobs, self._standing or self._reload())
+            outcomes = action(waiting, self._standing or self._reload())
         except Corrupt as error:
             self._halted = error
-            _refuse(jobs, error)
+            _refuse(waiting, error)
         except Exception as error:  # noqa: BLE001  # whatever broke, those who wait are told and nothing is trusted
             self._standing = None
-            _refuse(jobs, error)
+            _refuse(waiting, error)
         else:
-            answer(zip(jobs, outcomes, strict=True))
+            answer(zip(waiting, outcomes, strict=True))
 
     def _commit(self, jobs: Sequence[Job], standing: Standing) -> list[Outcome]:
         """Integrate a batch in one durable transaction; give each unit's result, or what it raised."""
@@ -247,7 +248,7 @@ class Log(LogReader):
             for outcome in outcomes
         ]
 
-    def _turn(self, _jobs: Sequence[Job], standing: Standing) -> list[Outcome]:
+    def _turn(self, _turns: Sequence[Turn], standing: Standing) -> list[Outcome]:
         """Open the next shard in one durable transaction, or say what is missing for it."""
         if self._sealed:
             return [LogSealed()]
@@ -276,9 +277,10 @@ class Log(LogReader):
         shard = standing.shard
         if self._grace is None:
             return False
-        if shard.number == FIRST and log_store.newest_cosigned(connection, FIRST) is None:
+        published = log_store.newest_cosigned(connection, shard.number)
+        if published is None and shard.number == FIRST:
             return False
-        since = log_store.unwitnessed_since(connection, shard, standing.edge.size)
+        since = log_store.unwitnessed_since(connection, shard, published, standing.edge.size)
         return is_over(since, self._clock.now(), self._grace)
 
     def _reload(self) -> Standing:
@@ -288,11 +290,6 @@ class Log(LogReader):
             standing = read_back(connection, self._founding, self._signer_of, utc(self._clock.now()))
         self._standing, self._origin = standing, standing.shard.origin
         return standing
-
-
-def _open_shard(_unit: Unit) -> Shard:
-    """Stand in the queue for the opening of a shard, which is the log's work and no unit's."""
-    raise NotImplementedError
 
 
 def _no_signer(number: int, origin: str) -> NoteSigner:
@@ -308,9 +305,9 @@ def _holds(connection: Connection, shard: Shard, checkpoint: Checkpoint) -> bool
     return root_from(checkpoint.size, reader) == checkpoint.root
 
 
-def _refuse(jobs: Sequence[Job], error: Exception) -> None:
+def _refuse(waiting: Sequence[Waiter], error: Exception) -> None:
     """Tell everyone who waits; each gets an exception of their own, because a traceback is not shared."""
-    answer((job, _refusal(error)) for job in jobs)
+    answer((waiter, _refusal(error)) for waiter in waiting)
 
 
 def _refusal(error: Exception) -> HeadwatersError:
