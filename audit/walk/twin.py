@@ -98,7 +98,9 @@ def check_twins(sources: Sequence[LogSource]) -> Damage | None:
                 own = anchors.get(twin.removesuffix(_SUFFIX), {})
                 if twin == twin_origin(source.origin) and size > place:
                     return Damage(place, f"the anchor speaks of {size} entries, which were not there yet")
-                own.setdefault(size, _Anchor(place, str(entry.fields["srt"])))
+                anchor = own.setdefault(size, _Anchor(place, str(entry.fields["srt"])))
+                if anchor.root != entry.fields["srt"]:
+                    return Damage(place, f"two anchors give the SM3 twin of {size} entries two roots")
     for source in sources:
         damage = _check_twin(source, anchors[source.origin])
         if damage is not None:

@@ -99,6 +99,14 @@ async def test_a_false_anchor_is_named(exchange: Exchange, home: Path) -> None:
     assert "SM3 twin of 2 entries" in walked.facts["what"]
 
 
+async def test_a_second_anchor_that_contradicts_a_true_one_is_named(exchange: Exchange, home: Path) -> None:
+    """A true anchor does not cover for a false one of the same size."""
+    size = await anchor_twin(exchange.parts)
+    committed = await exchange.parts.log.commit(false_anchor(exchange, size=size or 0))
+
+    assert fsck_folder(home).facts["first_bad_index"] == committed.value
+
+
 async def test_an_anchor_of_entries_to_come_is_named(exchange: Exchange, home: Path) -> None:
     """An anchor cannot speak of entries behind it."""
     fields: dict[str, Json] = {
