@@ -6,7 +6,6 @@ witness saw another history: that is an alarm for the whole alliance, never a re
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -35,14 +34,15 @@ class _Collection:
     note: bytes
     checkpoint: Checkpoint
     lines: dict[str, str] = field(default_factory=dict)
+    second_lines: list[str] | None = None  # the exchange's own in other suites, once they are signed
     asked_at: dict[str, datetime] = field(default_factory=dict)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def whole(self, second_lines: Sequence[str]) -> bytes:
+    def whole(self) -> bytes:
         """Give the note under the log's signature, its second lines and all cosignatures."""
         signed = parse_note(self.note)
         own = [signature.line for signature in signed.signatures]
-        return format_note(signed.text, [*own, *second_lines, *self.lines.values()])
+        return format_note(signed.text, [*own, *(self.second_lines or ()), *self.lines.values()])
 
 
 class Cosigning:
@@ -210,9 +210,10 @@ class Cosigning:
             is_past = origin == parts.log.origin and size < parts.log_state.witnessed_size
             if len(collection.lines) < parts.settings.quorum or is_past:
                 return
-            text = parse_note(collection.note).text
-            second = await asyncio.to_thread(parts.second_lines.sign, origin, text, parts.clock.now())
-            await asyncio.to_thread(parts.log.publish_cosigned, collection.whole(second))
+            if collection.second_lines is None:  # once a checkpoint: SM2 and ML-DSA are slow
+                text, now = parse_note(collection.note).text, parts.clock.now()
+                collection.second_lines = await asyncio.to_thread(parts.second_lines.sign, origin, text, now)
+            await asyncio.to_thread(parts.log.publish_cosigned, collection.whole())
             if origin == parts.log.origin:
                 parts.log_state.published(size, len(collection.lines), parts.clock.now())
                 parts.telemetry.witnessed_size.set(size)

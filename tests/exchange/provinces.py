@@ -30,6 +30,7 @@ from contracts.messages import (
     Text,
 )
 from exchange.app import create_app
+from exchange.log.cosigning import Cosigning
 from exchange.parts import Parts
 from nodes.registration import parse_invite
 from policies.decision import Decision, Question
@@ -267,3 +268,10 @@ def mailbox_answer(
 def code(response: httpx.Response) -> tuple[int, str]:
     """Give status and problem code of a refusal."""
     return response.status_code, response.json()["code"]
+
+
+async def hold_round(cosigning: Cosigning, *witnesses: Province) -> None:
+    """Hold one round of cosigning while these witnesses poll, and wait for the last of them."""
+    async with Serving(*witnesses):
+        await cosigning.round()
+        await cosigning.settle()

@@ -12,7 +12,7 @@ from audit.formats.note import NoteSignature, VerifierKey, cosigned_message
 from audit.formats.quorum import QuorumMissing, WitnessPolicy
 from contracts.messages import LogStatus, MailboxAnswer, MailboxRequest, SecurityEvent
 from exchange.log.cosigning import LOST_AFTER_SECONDS, Cosigning
-from tests.exchange.provinces import Exchange, Province, Serving, mailbox_answer
+from tests.exchange.provinces import Exchange, Province, Serving, hold_round, mailbox_answer
 
 pytestmark = pytest.mark.anyio
 
@@ -44,9 +44,7 @@ async def test_a_quorum_publishes(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """With three of three cosignatures the published note satisfies the alliance's witness policy."""
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
     note = (await exchange.http.get("/log/checkpoint")).content
     keys = {w.participant: w.cosigner.verifier_key for w in witnesses}
     policy = WitnessPolicy.k_of_n(VerifierKey.parse(witnesses[0].invite.log_vkey), keys, 3)
@@ -59,9 +57,7 @@ async def test_a_quorum_does_not_wait_for_the_silent(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """Two of three publish at once, while the third does not poll."""
-    async with Serving(*witnesses[:2]):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses[:2])
     standing = await status(exchange)
 
     assert (2, standing.size) == (standing.cosignatures, standing.witnessed_size)
@@ -72,12 +68,8 @@ async def test_a_late_witness_is_added(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """A witness that comes back adds its line to the published note without a new entry."""
-    async with Serving(*witnesses[:2]):
-        await cosigning.round()
-        await cosigning.settle()
-    async with Serving(witnesses[2]):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses[:2])
+    await hold_round(cosigning, witnesses[2])
 
     assert (await status(exchange)).cosignatures == 3
     assert len(witnesses[0].asked) == 1
@@ -159,9 +151,7 @@ async def test_a_false_cosignature_does_not_count(
         return answer
 
     ahead.odd = from_the_future
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
 
     assert (await status(exchange)).witnessed_size == 0
 
@@ -191,9 +181,7 @@ async def test_a_real_fork_is_seen_by_a_real_witness(
     """A witness that cosigned another tree of the same size answers 422, and the alliance hears of it."""
     size = exchange.parts.log.size()
     witnesses[0].state = WitnessState(size, EMPTY_ROOT)
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
 
     assert await event_classes(exchange) == ["log.equivocation"]
     assert witnesses[0].state == WitnessState(size, EMPTY_ROOT)
@@ -204,9 +192,7 @@ async def test_a_witness_that_saw_more_alarms_the_alliance(
 ) -> None:
     """A 409 that names a size beyond this log means that this log was put back."""
     witnesses[0].odd = lambda _: mailbox_answer(409, b"999\n", SIZE_CONTENT_TYPE)
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
 
     assert await event_classes(exchange) == ["log.behind-witness"]
 
@@ -217,9 +203,7 @@ async def test_a_size_that_is_none_is_no_size(
 ) -> None:
     """A 409 whose size cannot be read does not stop the others from publishing."""
     witnesses[0].odd = lambda _: mailbox_answer(409, body, SIZE_CONTENT_TYPE)
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
 
     assert (await status(exchange)).cosignatures == 2
 
@@ -244,9 +228,7 @@ async def test_losing_and_regaining_the_quorum_is_told(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """When two of three fall silent the alliance hears of it once, and once more when they are back."""
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
     await exchange.invite(witness=False)
     async with Serving(witnesses[0]):
         for seconds in (0, LOST_AFTER_SECONDS, 1):
@@ -255,9 +237,7 @@ async def test_losing_and_regaining_the_quorum_is_told(
             await cosigning.settle()
     lost = await event_classes(exchange)
     unwitnessed = (await status(exchange)).unwitnessed_since
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
 
     assert lost == ["log.quorum-lost"]
     assert unwitnessed is not None
@@ -268,9 +248,7 @@ async def test_stale_cosignatures_are_a_lost_quorum_too(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """An idle log whose witnesses are gone is noticed when the last cosignatures have become old."""
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
     exchange.clock.advance(60 + LOST_AFTER_SECONDS)
     async with Serving(witnesses[0]):
         await cosigning.round()
@@ -283,9 +261,7 @@ async def test_a_suspended_witness_is_not_asked(
 ) -> None:
     """A witness out of good standing does not count towards the quorum."""
     await exchange.act(witnesses[0], "suspend", {"reason": "test"})
-    async with Serving(*witnesses[1:]):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses[1:])
 
     assert (await status(exchange)).witnesses == 2
     assert witnesses[0].asked == []
@@ -324,9 +300,7 @@ async def test_a_line_over_another_text_does_not_poison_the_checkpoint(
         return mailbox_answer(200, b"\n" + NoteSignature(key.name, key.key_id, raw).line.encode())
 
     witnesses[0].odd = over_more
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
     note = (await exchange.http.get("/log/checkpoint")).content
     keys = {w.participant: w.cosigner.verifier_key for w in witnesses}
     policy = WitnessPolicy.k_of_n(VerifierKey.parse(witnesses[0].invite.log_vkey), keys, 2)
@@ -338,9 +312,7 @@ async def test_the_status_says_when_business_stops(
     exchange: Exchange, witnesses: list[Province], cosigning: Cosigning
 ) -> None:
     """After a quorum was had, an uncovered entry starts the outage clock that the log itself keeps."""
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
     await exchange.invite(witness=False)
     began = exchange.clock.now()
     exchange.clock.advance(30)

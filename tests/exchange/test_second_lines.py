@@ -13,14 +13,14 @@ from contracts.messages import Directory
 from exchange.app import running
 from exchange.log.cosigning import Cosigning
 from exchange.log.flow import recall
-from exchange.log.second_lines import open_second_lines
+from exchange.log.second_lines import is_own_line, open_second_lines
 from exchange.log.startup import Opening
 from exchange.log.succession import keep_shards
 from exchange.members.flow import latest_directory, reissue_directory
 from exchange.parts import Parts, build_parts
 from exchange.settings import SettingsInvalid, load_settings
 from exchange.wiring import HOOKS
-from tests.exchange.provinces import ORIGIN, Exchange, Serving, Unasked
+from tests.exchange.provinces import ORIGIN, Exchange, Serving, Unasked, hold_round
 
 pytestmark = pytest.mark.anyio
 
@@ -39,9 +39,7 @@ async def published(exchange: Exchange) -> bytes:
     """Let two witnesses cosign, and give what is published."""
     witnesses = [await exchange.admit() for _ in range(2)]
     cosigning = Cosigning(exchange.parts)
-    async with Serving(*witnesses):
-        await cosigning.round()
-        await cosigning.settle()
+    await hold_round(cosigning, *witnesses)
     note: bytes = (await exchange.http.get("/log/checkpoint")).content
     return note
 
@@ -55,6 +53,21 @@ async def test_a_published_checkpoint_carries_a_line_of_each_suite(exchange: Exc
     assert [key.type for key, _ in note.verified(keys)] == [KeyType.MLDSA44, KeyType.SM2]
     assert [key.name for key in keys] == [f"{origin}/mldsa44", f"{origin}/sm2-sm3"]
     assert len(note.signatures) == 1 + 2 + 2
+
+
+async def test_second_lines_are_signed_once_a_checkpoint(exchange: Exchange) -> None:
+    """A late witness adds its line under the second lines that were signed when the quorum was reached."""
+    witnesses = [await exchange.admit() for _ in range(3)]
+    cosigning = Cosigning(exchange.parts)
+    notes = []
+    for polling in (witnesses[:2], witnesses):
+        await hold_round(cosigning, *polling)
+        notes.append(parse_note((await exchange.http.get("/log/checkpoint")).content))
+    origin = exchange.parts.log.origin
+    own = [[line for line in note.signatures if is_own_line(line.name, origin)] for note in notes]
+
+    assert [len(note.signatures) for note in notes] == [1 + 2 + 2, 1 + 2 + 3]
+    assert own[0] == own[1]
 
 
 async def test_second_lines_are_no_cosignatures(exchange: Exchange) -> None:
