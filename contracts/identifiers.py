@@ -10,7 +10,7 @@ from enum import StrEnum
 from contracts.errors import Invalid
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-_OPAQUE = re.compile(r"[pgqasecx]-[a-z2-9]{12}", re.ASCII)
+_OPAQUE = re.compile(r"[pgqasecxm]-[a-z2-9]{12}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     EVENT = "e"
     DECISION = "c"
     MESSAGE = "x"
+    EMERGENCY = "m"
 
 
 class BadIdentifier(Invalid, ValueError):

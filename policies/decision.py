@@ -7,115 +7,32 @@ commit and goes on only when the revision is still the same (docs/explanation/tr
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 from contracts.canonical import Json, digest
-from contracts.clock import epoch_ms
-from contracts.messages import Agreement, DatasetRecord, MemberStatus, Obligation, Profile, PurposeFields
+from contracts.clock import BEIJING, from_epoch_ms
+from contracts.messages import Obligation
+from policies.facts import (
+    AgreementFacts,
+    ApplicationFacts,
+    DatasetFacts,
+    EmergencyFacts,
+    ParticipantFacts,
+    SubscriptionFacts,
+)
 
 Action = Literal["apply", "transfer"]
 Outcome = Literal["permit", "deny", "indeterminate"]
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantFacts:
-    """Who asks, as the directory knows them; ``id`` is the opaque participant id."""
-
-    id: str
-    status: str
-    level: str
-    admin_code: str | None
-    sector: str
-
-    @classmethod
-    def of(cls, participant: str, status: MemberStatus, profile: Profile) -> Self:
-        """Read the facts from what the organisation says of itself, and where it stands."""
-        return cls(participant, status.value, profile.level.value, profile.admin_code, profile.sector)
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetFacts:
-    """What the provider's signed record says; ``fields`` are all fields of its contract."""
-
-    dataset: str
-    provider: str
-    provider_status: str
-    sharing: str
-    sharing_basis: str
-    classification: int
-    purposes: tuple[str, ...]
-    purpose_fields: tuple[PurposeFields, ...]
-    fields: tuple[str, ...]
-    synthetic: bool
-
-    @classmethod
-    def of(cls, record: DatasetRecord, *, provider_status: str, fields: tuple[str, ...]) -> Self:
-        """Read the facts from the record; ``fields`` are all field names of its contract, in any order."""
-        return cls(
-            dataset=record.dataset,
-            provider=record.provider,
-            provider_status=provider_status,
-            sharing=record.sharing.value,
-            sharing_basis=record.sharing_basis,
-            classification=record.classification,
-            purposes=tuple(record.purposes),
-            purpose_fields=tuple(record.purpose_fields),
-            fields=fields,
-            synthetic=record.synthetic,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationFacts:
-    """Until when a consumer wants to use the dataset, in milliseconds since 1970 UTC."""
-
-    until_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class AgreementFacts:
-    """The agreement that a transfer stands on; only the state ``active`` carries a transfer."""
-
-    agreement: str
-    state: str
-    consumer: str
-    provider: str
-    dataset: str
-    purpose: str
-    not_before_ms: int
-    expires_ms: int
-    record_digest_matches: bool
-
-    @classmethod
-    def of(cls, agreement: Agreement, *, state: str, record: str) -> Self:
-        """Read the facts; ``record`` is the digest of the dataset record that is in force now."""
-        return cls(
-            agreement=agreement.agreement,
-            state=state,
-            consumer=agreement.consumer,
-            provider=agreement.provider,
-            dataset=agreement.dataset,
-            purpose=agreement.purpose,
-            not_before_ms=epoch_ms(agreement.not_before),
-            expires_ms=epoch_ms(agreement.expires_at),
-            record_digest_matches=agreement.record == record,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionFacts:
-    """Where a subscription stands: only ``active`` transfers, and nothing while a receipt is owed."""
-
-    state: str
-    owed_receipts: int
-    open_grants: int
+_MOMENTS = frozenset({"now_ms", "local"})  # they pass by themselves and are no fact
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """May this participant do this now? ``now_ms`` is milliseconds since 1970 UTC, read by the flow.
 
-    An ``apply`` carries an application; a ``transfer`` carries an agreement and a subscription.
+    An ``apply`` carries an application; a ``transfer`` carries an agreement and a subscription. ``address``
+    is the IP address that the request came from, None where nobody saw one; ``emergency`` is the declared
+    emergency that covers this dataset, None in ordinary times.
     """
 
     action: Action
@@ -126,32 +43,30 @@ class Question:
     application: ApplicationFacts | None = None
     agreement: AgreementFacts | None = None
     subscription: SubscriptionFacts | None = None
+    emergency: EmergencyFacts | None = None
+    address: str | None = None
 
     @property
     def revision(self) -> str:
         """Name the facts by digest; the moment of asking is not one of them. Raises NotCanonical."""
-        return digest({key: value for key, value in self.document().items() if key != "now_ms"})
+        return digest({key: value for key, value in self.document().items() if key not in _MOMENTS})
 
     def document(self) -> dict[str, Json]:
         """Write the engine's input document (schemas/input.schema.json)."""
-        dataset = _plain(self.dataset)
-        dataset["purposes"] = list(self.dataset.purposes)
-        dataset["fields"] = list(self.dataset.fields)
-        dataset["purpose_fields"] = [
-            {"purpose": entry.purpose, "fields": list(entry.fields)} for entry in self.dataset.purpose_fields
-        ]
         document: dict[str, Json] = {
-            "v": 1,
+            "v": 2,
             "action": self.action,
             "now_ms": self.now_ms,
-            "participant": _plain(self.participant),
-            "dataset": dataset,
+            "local": _local(self.now_ms),
+            "participant": self.participant.document(),
+            "dataset": self.dataset.document(),
             "purpose": self.purpose,
+            "address": self.address,
         }
-        for name in ("application", "agreement", "subscription"):
+        for name in ("application", "agreement", "subscription", "emergency"):
             facts = getattr(self, name)
             if facts is not None:
-                document[name] = _plain(facts)
+                document[name] = facts.document()
         return document
 
 
@@ -190,6 +105,7 @@ class Decision:
         return [reason.code for reason in self.reasons]
 
 
-def _plain(facts: object) -> dict[str, Json]:
-    names: tuple[str, ...] = type(facts).__slots__  # type: ignore[attr-defined]  # every caller has slots
-    return {name: getattr(facts, name) for name in names}
+def _local(now_ms: int) -> dict[str, Json]:
+    """Give weekday (1 Monday … 7) and hour in UTC+8, which the alliance lives by."""
+    at = from_epoch_ms(now_ms).astimezone(BEIJING)
+    return {"weekday": at.isoweekday(), "hour": at.hour}

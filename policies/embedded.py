@@ -79,8 +79,12 @@ class EmbeddedEngine:
         """Name the bundle that decides."""
         return self._seal.policy_digest
 
-    def decide(self, question: Question) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Answer one question; see PolicyEngine.decide."""
+        return self.decide_now(question)
+
+    def decide_now(self, question: Question) -> Decision:
+        """Answer one question in this thread, without an event loop."""
         started = monotonic_seconds()
         try:
             decision = incoming(self._evaluate(outgoing(question)), question, self._seal)

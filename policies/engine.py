@@ -27,7 +27,7 @@ class PolicyEngine(Protocol):
         """Name the bundle that decides."""
         ...
 
-    def decide(self, question: Question) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Answer; never raise for odd facts or a failing engine: that is an ``indeterminate`` refusal."""
         ...
 

@@ -24,6 +24,9 @@ from policies.reasons import UnknownReason, explain
 MAX_BYTES = 256 * 1024
 UNDEFINED = "<undefined>"
 
+# What facts of a wrong type or size raise while they are written.
+_ODD = (NotCanonical, AttributeError, TypeError, ValueError, OverflowError)
+
 
 class Undecided(Unavailable):
     """The decision point could not decide, so it refuses."""
@@ -52,7 +55,7 @@ def outgoing(question: Question) -> bytes:
     try:
         document = question.document()
         raw = canonical_bytes(document)
-    except (NotCanonical, AttributeError, TypeError) as error:
+    except _ODD as error:
         raise Undecided("pdp:bad-input") from error
     if len(raw) > MAX_BYTES:
         raise Undecided("pdp:too-large")
@@ -92,7 +95,7 @@ def indeterminate(reason: str, question: Question, seal: Seal) -> Decision:
     """Refuse with a ``pdp:…`` reason; the revision is empty when the facts themselves are odd."""
     try:
         revision = question.revision
-    except (NotCanonical, AttributeError, TypeError):
+    except _ODD:
         revision = ""
     return Decision(
         allowed=False,
@@ -138,7 +141,7 @@ def _check_permit(
         and bool(grounds)
         and valid_until_ms > question.now_ms
         and bindings == [question.purpose]
-        and redacted < set(question.dataset.fields)
+        and redacted < {field.name for field in question.dataset.fields}
     )
     if not holds:
         raise Undecided("pdp:inconsistent")

@@ -31,6 +31,9 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+AdminCode = Annotated[str, Field(pattern=r"^[0-9]{2,12}$")]
+
+
 class Level(StrEnum):
     """The administrative level of a participant."""
 
@@ -55,7 +58,7 @@ class Profile(Wire):
     """What an organisation says of itself; codes carry their edition because they drift."""
 
     name: Text
-    admin_code: Annotated[str, Field(pattern=r"^[0-9]{2,12}$")] | None
+    admin_code: AdminCode | None
     admin_code_edition: Short | None
     level: Level
     sector: Short

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from contracts.messages.obligations import Condition, Duty
 from contracts.messages.wire import (
     At,
     ContractId,
@@ -74,6 +75,11 @@ class DatasetRecord(Statement):
     synthetic: bool
     update_frequency: Short
     at: At
+    conditions: list[Condition] = Field(default=[])
+    duties: list[Duty] = Field(default=[])
+    emergency: Annotated[
+        bool, Field(description="conditions and levels are waived in a declared emergency")
+    ] = False
 
 
 class Distribution(Wire):

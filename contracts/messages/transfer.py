@@ -1,10 +1,11 @@
-"""One delivery: obligations, the grant and its proof, receipts, and how far the evidence has come."""
+"""One delivery: the grant and its proof, receipts, and how far the evidence has come."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from contracts.messages.obligations import Discharged, Obligation
 from contracts.messages.wire import (
     AgreementId,
     At,
@@ -18,24 +19,6 @@ from contracts.messages.wire import (
     SubscriptionId,
     Wire,
 )
-
-
-class Redact(Wire):
-    """Drop these fields before the bytes leave."""
-
-    kind: Literal["redact"] = "redact"
-    fields: Annotated[list[Short], Field(min_length=1)]
-
-
-class PurposeBinding(Wire):
-    """The data may serve this purpose only, and may not be passed on."""
-
-    kind: Literal["purpose-binding"] = "purpose-binding"
-    purpose: DatasetId
-    onward_sharing: Literal[False] = False
-
-
-Obligation = Annotated[Redact | PurposeBinding, Field(discriminator="kind")]
 
 
 class TransferRequest(Wire):
@@ -116,6 +99,7 @@ class Receipt(Statement):
     redacted: list[Short]
     content_salt: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     at: At
+    discharged: list[Discharged] = Field(default=[])
 
 
 class ReceiptDelivery(Wire):

@@ -35,6 +35,7 @@ ApplicationId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.APPLICA
 AgreementId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.AGREEMENT))]
 SubscriptionId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.SUBSCRIPTION))]
 EventId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.EVENT))]
+EmergencyId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.EMERGENCY))]
 DatasetId = Annotated[str, AfterValidator(parse_name)]
 ContractId = Annotated[str, AfterValidator(parse_name)]
 Digest = Annotated[str, AfterValidator(parse_digest)]

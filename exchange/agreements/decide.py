@@ -43,7 +43,7 @@ async def decide_and_act(parts: Parts, gather: Gather, act: Act[T]) -> Committed
     for _ in range(ATTEMPTS):
         with parts.database.read() as session:
             question = gather(session, parts.clock.now())
-        decision = parts.policy.decide(question)
+        decision = await parts.policy.decide(question)
         if not decision.allowed:
             await refuse(parts, Denial.of(question, decision))
         try:

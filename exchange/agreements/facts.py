@@ -16,7 +16,8 @@ from exchange.catalog.model import ContractUnknown, DatasetUnknown
 from exchange.catalog.tables import DatasetRow
 from exchange.members.store import find_member
 from nodes.signed import Signed, peek_statement
-from policies.decision import ApplicationFacts, DatasetFacts, ParticipantFacts, Question
+from policies.decision import Question
+from policies.facts import ApplicationFacts, DatasetFacts, FieldFacts, ParticipantFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,13 @@ def current_dataset(session: Session, dataset: str) -> CurrentDataset:
         raise ContractUnknown(f"{row.contract} {row.contract_version} is not registered")
     # Its signature was verified when the record came in; the row is the exchange's own.
     record = peek_statement(row.envelope, DatasetRecord)
-    status = find_member(session, row.provider).status.value
-    facts = DatasetFacts.of(record.statement, provider_status=status, fields=contract.fields)
+    provider = find_member(session, row.provider)
+    facts = DatasetFacts.of(
+        record.statement,
+        provider_status=provider.status,
+        provider=provider.profile,
+        fields=tuple(FieldFacts(name, level) for name, level in contract.fields.items()),
+    )
     return CurrentDataset(row, record, facts)
 
 

@@ -112,9 +112,9 @@ def _adopt(unit: Unit, signed: Signed[ContractRegistration], contract: Contract)
     ref = registration.contract
     known = store.known_contract(session, ref.id, ref.version)
     if known is None:
-        names = [field.name for field in contract.fields]
+        classes = {field.name: field.classification for field in contract.fields}
         store.add_contract(
-            session, ref.id, ref.version, digest=ref.digest, fields=names, envelope=signed.text
+            session, ref.id, ref.version, digest=ref.digest, fields=classes, envelope=signed.text
         )
     else:
         model.check_contract(ref, known)

@@ -4,6 +4,7 @@ Pure: values in, values out, or the narrowest error. Numbers count from 1 withou
 the one before it, so a feed cannot lose or exchange a release unseen.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.errors import Conflict, Invalid, NotFound
@@ -114,10 +115,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class KnownContract:
-    """A registered contract version: its digest and all its fields."""
+    """A registered contract version: its digest, and all its fields with their classes (1 public … 4 core)."""
 
     digest: str
-    fields: tuple[str, ...]
+    fields: Mapping[str, int]
 
 
 def check_record(record: DatasetRecord, standing: Standing | None, contract: KnownContract | None) -> None:

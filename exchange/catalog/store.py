@@ -1,7 +1,7 @@
 """The only SQL about the catalogue. Nothing here decides anything."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import update
 from sqlmodel import Session, col, func, select
@@ -17,7 +17,7 @@ PAGE = 1000
 def known_contract(session: Session, contract: str, version: str) -> KnownContract | None:
     """Give a registered contract version, whoever registered it."""
     row = session.get(ContractRow, (contract, version))
-    return None if row is None else KnownContract(row.digest, tuple(json.loads(row.fields)))
+    return None if row is None else KnownContract(row.digest, json.loads(row.fields))
 
 
 def contract_envelope(session: Session, contract: str, version: str) -> str | None:
@@ -27,7 +27,7 @@ def contract_envelope(session: Session, contract: str, version: str) -> str | No
 
 
 def add_contract(
-    session: Session, contract: str, version: str, *, digest: str, fields: Iterable[str], envelope: str
+    session: Session, contract: str, version: str, *, digest: str, fields: Mapping[str, int], envelope: str
 ) -> None:
     """Write a contract version that was not known."""
     session.add(
@@ -35,7 +35,7 @@ def add_contract(
             contract=contract,
             version=version,
             digest=digest,
-            fields=json.dumps(list(fields), ensure_ascii=False),
+            fields=json.dumps(dict(fields), ensure_ascii=False),
             adopted=envelope,
         )
     )

@@ -19,7 +19,8 @@ from exchange.subscriptions.tables import SubscriptionRow
 from exchange.transfers import store
 from exchange.transfers.model import ReleaseUnknown
 from nodes.signed import Signed, peek_statement
-from policies.decision import AgreementFacts, Question, SubscriptionFacts
+from policies.decision import Question
+from policies.facts import AgreementFacts, SubscriptionFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def transfer_question(
         purpose=terms.purpose,
         agreement=AgreementFacts.of(terms, state=ground.agreement.state, record=ground.dataset.record.digest),
         subscription=SubscriptionFacts(
-            state=ground.agreement.state, owed_receipts=usage.owed_receipts, open_grants=usage.open_grants
+            state=ground.agreement.state,
+            owed_receipts=usage.owed_receipts,
+            open_grants=usage.open_grants,
         ),
     )

@@ -22,10 +22,10 @@ class Meddler:
         """Name the bundle."""
         return self._engine.digest
 
-    def decide(self, question: Question) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Decide, while the facts change."""
         self.asked += 1
-        decision = self._engine.decide(question)
+        decision = await self._engine.decide(question)
         self._meddle()
         return decision
 

@@ -53,7 +53,7 @@ class Unasked:
 
     digest: str
 
-    def decide(self, question: Question) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         """Refuse to be asked."""
         raise NotImplementedError
 

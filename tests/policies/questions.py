@@ -5,15 +5,16 @@ from dataclasses import replace
 
 from contracts.messages import PurposeFields
 from policies.bundle import Bundle, shipped_bundle
-from policies.decision import (
+from policies.decision import Question
+from policies.embedded import EmbeddedEngine
+from policies.facts import (
     AgreementFacts,
     ApplicationFacts,
     DatasetFacts,
+    FieldFacts,
     ParticipantFacts,
-    Question,
     SubscriptionFacts,
 )
-from policies.embedded import EmbeddedEngine
 
 CONSUMER = "p-aaaaaaaaaaaa"
 PROVIDER = "p-bbbbbbbbbbbb"
@@ -24,12 +25,13 @@ DATASET = DatasetFacts(
     dataset="air-hourly",
     provider=PROVIDER,
     provider_status="active",
+    provider_territory="50",
     sharing="conditional",
     sharing_basis="Order 809 art. 14",
     classification=2,
     purposes=("joint-warning", "green-credit"),
     purpose_fields=(PurposeFields(purpose="green-credit", fields=["station", "pm25"]),),
-    fields=("station", "pm25", "operator", "运维单位"),
+    fields=(FieldFacts("station", 1), FieldFacts("pm25", 1), FieldFacts("operator", 2), FieldFacts("运维单位", 2)),
     synthetic=False,
 )
 AGREEMENT = AgreementFacts(

@@ -39,7 +39,7 @@ def engine() -> Iterator[EmbeddedEngine]:
 
 def test_a_transfer_under_an_agreement_in_force_is_permitted(engine: EmbeddedEngine) -> None:
     """All facts hold: the answer is a permit with its ground, its duty, its policy and its revision."""
-    decision = engine.decide(TRANSFER)
+    decision = engine.decide_now(TRANSFER)
 
     assert (decision.allowed, decision.outcome) == (True, "permit")
     assert decision.codes == ["agreement-in-force"]
@@ -55,7 +55,7 @@ def test_a_denial_gives_every_reason_in_both_languages(engine: EmbeddedEngine) -
     suspended = replace(PARTICIPANT, status="suspended")
     hidden = replace(DATASET, sharing="not-shared", sharing_basis="《保守国家秘密法》第九条")
 
-    decision = engine.decide(replace(TRANSFER, participant=suspended, dataset=hidden))
+    decision = engine.decide_now(replace(TRANSFER, participant=suspended, dataset=hidden))
 
     assert (decision.allowed, decision.outcome) == (False, "deny")
     assert decision.codes == ["dataset-not-shared", "consumer-not-active"]
@@ -66,7 +66,7 @@ def test_a_denial_gives_every_reason_in_both_languages(engine: EmbeddedEngine) -
 
 def test_a_purpose_with_an_entry_sees_only_its_fields(engine: EmbeddedEngine) -> None:
     """Every contract field outside the purpose's list is redacted, sorted."""
-    decision = engine.decide(apply_for("green-credit"))
+    decision = engine.decide_now(apply_for("green-credit"))
 
     assert decision.obligations == (
         Redact(fields=["operator", "运维单位"]),
@@ -78,8 +78,8 @@ def test_a_bank_may_apply_only_for_a_purpose_with_fields(engine: EmbeddedEngine)
     """Outside government the provider must have said what a purpose may see."""
     bank = ParticipantFacts("p-dddddddddddd", "active", "none", None, "finance")
 
-    refused = engine.decide(replace(APPLY, participant=bank))
-    permitted = engine.decide(replace(apply_for("green-credit"), participant=bank))
+    refused = engine.decide_now(replace(APPLY, participant=bank))
+    permitted = engine.decide_now(replace(apply_for("green-credit"), participant=bank))
 
     assert refused.codes == ["sector-not-named"]
     assert permitted.outcome == "permit"
@@ -165,7 +165,7 @@ def test_no_field_outside_the_purpose_ever_leaves(
     dataset = replace(DATASET, fields=tuple(fields), purpose_fields=lists)
     hidden = {f for f in fields for p, named in entries if p == "green-credit" and f not in named}
 
-    decision = engine.decide(replace(apply_for("green-credit"), dataset=dataset))
+    decision = engine.decide_now(replace(apply_for("green-credit"), dataset=dataset))
 
     redacted = [field for duty in decision.obligations if isinstance(duty, Redact) for field in duty.fields]
     assert decision.allowed == (hidden != fields)
@@ -214,4 +214,4 @@ def test_a_permit_means_that_every_condition_holds(
         and expires_in_ms > 0
     )
 
-    assert engine.decide(question).allowed is expected
+    assert engine.decide_now(question).allowed is expected

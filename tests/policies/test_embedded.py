@@ -33,7 +33,7 @@ def test_a_folder_opens_by_url(folder: Path) -> None:
     """``embedded:FOLDER`` gives an engine on the sealed bundle in that folder."""
     engine = open_engine(f"embedded:{folder}")
 
-    assert engine.decide(TRANSFER).outcome == "permit"
+    assert engine.decide_now(TRANSFER).outcome == "permit"
 
 
 @pytest.mark.parametrize("url", ["", "opa", "https://pdp.example", "file:/x", "embedded"])
@@ -151,7 +151,7 @@ def test_not_over_a_total_rule_is_inside_the_profile(folder: Path) -> None:
     (folder / "headwaters" / "more.rego").write_text(text)
     seal(folder)
 
-    assert open_embedded(str(folder)).decide(TRANSFER).outcome == "permit"
+    assert open_embedded(str(folder)).decide_now(TRANSFER).outcome == "permit"
 
 
 def test_policies_that_do_not_parse_are_refused(folder: Path) -> None:

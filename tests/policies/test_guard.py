@@ -143,7 +143,7 @@ def test_odd_facts_never_reach_the_engine(reason: str, question: Question) -> No
     """Facts of a wrong type, range or size are refused before Rego could compare across types."""
     engine = open_embedded("")
 
-    decision = engine.decide(question)
+    decision = engine.decide_now(question)
 
     assert (decision.allowed, decision.outcome, decision.codes) == (False, "indeterminate", [reason])
     assert decision.obligations == ()
@@ -164,7 +164,7 @@ BROKEN: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("reason", "value"), BROKEN)
 def test_a_failing_policy_is_undecided(reason: str, value: str) -> None:
     """An undefined, failing or crashing evaluation is an indeterminate refusal, not an exception."""
-    decision = answering(value).decide(APPLY)
+    decision = answering(value).decide_now(APPLY)
 
     assert (decision.outcome, decision.codes, decision.valid_until_ms) == ("indeterminate", [reason], 0)
 
@@ -174,17 +174,17 @@ def test_an_engine_works_again_after_a_panic() -> None:
     engine = answering('array.slice([input], 0, strings.count(input.purpose, trim(input.purpose, "j")))')
     crashing = replace(APPLY, purpose="jj", dataset=replace(DATASET, purpose_fields=()))
 
-    assert engine.decide(crashing).codes == ["pdp:panic"]
-    assert engine.decide(APPLY).codes == ["pdp:bad-answer"]
+    assert engine.decide_now(crashing).codes == ["pdp:panic"]
+    assert engine.decide_now(APPLY).codes == ["pdp:bad-answer"]
 
 
 def test_each_thread_decides_with_its_own_engine() -> None:
     """An engine of regorus is bound to a thread; one PolicyEngine still serves them all."""
     engine = open_embedded("")
-    outcomes = [engine.decide(TRANSFER).outcome]
+    outcomes = [engine.decide_now(TRANSFER).outcome]
 
     threads = [
-        threading.Thread(target=lambda: outcomes.append(engine.decide(TRANSFER).outcome)) for _ in range(4)
+        threading.Thread(target=lambda: outcomes.append(engine.decide_now(TRANSFER).outcome)) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -199,7 +199,7 @@ def test_a_closed_engine_refuses() -> None:
     engine = open_embedded("")
     engine.close()
 
-    assert engine.decide(TRANSFER).codes == ["pdp:closed"]
+    assert engine.decide_now(TRANSFER).codes == ["pdp:closed"]
 
 
 def test_a_refusal_keeps_the_revision_of_sound_facts() -> None:
@@ -220,6 +220,6 @@ def test_a_reason_does_not_read_its_arguments_as_a_template() -> None:
         purpose_fields=(PurposeFields(purpose="green-credit", fields=["{x}"]),),
     )
 
-    reason = open_embedded("").decide(replace(APPLY, dataset=dataset)).reasons[0]
+    reason = open_embedded("").decide_now(replace(APPLY, dataset=dataset)).reasons[0]
 
     assert reason.en.endswith("on this basis: {0.__class__} {basis}")

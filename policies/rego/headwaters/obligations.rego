@@ -4,7 +4,7 @@ package headwaters.obligations
 
 import rego.v1
 
-all_fields := {field | some field in input.dataset.fields}
+all_fields := {field.name | some field in input.dataset.fields}
 
 redacted contains field if {
 	some entry in input.dataset.purpose_fields

@@ -7,7 +7,7 @@ participant := {
 	"id": "p-aaaaaaaaaaaa",
 	"status": "active",
 	"level": "province",
-	"admin_code": "51",
+	"territory": "51",
 	"sector": "government",
 }
 
@@ -15,19 +15,25 @@ dataset := {
 	"dataset": "air-hourly",
 	"provider": "p-bbbbbbbbbbbb",
 	"provider_status": "active",
+	"provider_territory": "50",
 	"sharing": "conditional",
 	"sharing_basis": "Order 809 art. 14",
 	"classification": 2,
 	"purposes": ["joint-warning", "green-credit"],
 	"purpose_fields": [{"purpose": "green-credit", "fields": ["station", "pm25"]}],
-	"fields": ["station", "pm25", "operator"],
+	"fields": [{"name": "station", "classification": 1}, {"name": "pm25", "classification": 1}, {"name": "operator", "classification": 2}],
 	"synthetic": false,
+	"conditions": [],
+	"duties": [],
+	"emergency": false,
 }
 
 application := {
-	"v": 1,
+	"v": 2,
 	"action": "apply",
 	"now_ms": 1000,
+	"local": {"weekday": 4, "hour": 8},
+	"address": "10.51.3.4",
 	"participant": participant,
 	"dataset": dataset,
 	"purpose": "joint-warning",
@@ -35,9 +41,11 @@ application := {
 }
 
 transfer := {
-	"v": 1,
+	"v": 2,
 	"action": "transfer",
 	"now_ms": 1000,
+	"local": {"weekday": 4, "hour": 8},
+	"address": "10.51.3.4",
 	"participant": participant,
 	"dataset": dataset,
 	"purpose": "joint-warning",
@@ -51,6 +59,7 @@ transfer := {
 		"not_before_ms": 1000,
 		"expires_ms": 1001,
 		"record_digest_matches": true,
+		"onward_sharing": false,
 	},
 	"subscription": {"state": "active", "owed_receipts": 0, "open_grants": 0},
 }
