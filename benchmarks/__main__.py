@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.figures import Figure
 
-BENCHMARKS = ("append", "latency", "offline", "quorum")
+BENCHMARKS = ("append", "latency", "offline", "quorum", "deciding", "opa", "replay")
 
 
 def main() -> None:

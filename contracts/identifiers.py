@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from contracts.errors import Invalid
 
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 letters, so five bits of a byte draw one evenly
 _OPAQUE = re.compile(r"[pgqasecxm]-[a-z2-9]{12}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})", re.ASCII)
@@ -45,7 +45,7 @@ class BadIdentifier(Invalid, ValueError):
 
 def new_id(kind: Kind) -> str:
     """Make a fresh identifier with 60 random bits."""
-    return f"{kind.value}-" + "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    return f"{kind.value}-" + "".join([_ALPHABET[byte & 31] for byte in secrets.token_bytes(12)])
 
 
 def parse_id(text: str, kind: Kind) -> str:

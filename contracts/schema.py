@@ -120,11 +120,16 @@ class Contract(Wire):
 
     def note_of(self, name: str) -> RecordField | None:
         """Find what the contract says of a column."""
-        for field in self.fields:
-            judge = self._patterns.get(field.name)
-            if field.name == name or (judge is not None and judge.is_valid(name)):
-                return field
-        return None
+        return next(iter(self.fields_of(name)), None)
+
+    def fields_of(self, name: str) -> list[RecordField]:
+        """List every field that admits a column: the one of its name, and patterns."""
+        return [
+            field
+            for field in self.fields
+            if field.name == name
+            or ((judge := self._patterns.get(field.name)) is not None and judge.is_valid(name))
+        ]
 
     @cached_property
     def _patterns(self) -> dict[str, jsonschema_rs.Draft202012Validator]:

@@ -5,7 +5,7 @@ every row, and its full error list for the bad ones only. A row that is no JSON 
 bytes) is a bad row, never an exception. Nothing here reads a file.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ import orjson
 import rfc8785
 
 from contracts.dialect import pointer_token
-from contracts.errors import Invalid
 from contracts.messages import Text
 from contracts.reasons import explain
 from contracts.schema import Contract, compile_schema
@@ -23,13 +22,6 @@ MAX_VALUE_CHARS = 200
 MAX_VIOLATIONS = 500
 
 Row = Mapping[str, Any]  # Any: a record holds whatever its schema admits
-
-
-class UnknownFields(Invalid):
-    """The fields to redact are not in the contract."""
-
-    code = "unknown-fields"
-    title_zh = "要隐去的字段不在契约中"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +48,11 @@ class Rejected:
 
 
 class RowValidator:
-    """Judges rows under one contract, or under the view of it that lacks the redacted fields."""
+    """Judges rows under one contract; the rows of a view keep the contract of their ``ViewShape``."""
 
-    def __init__(self, contract: Contract, redacted: Collection[str] = ()) -> None:
-        schema = view_contract_schema(contract, redacted) if redacted else contract.record
+    def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self._judge = compile_schema(schema)
+        self._judge = compile_schema(contract.record)
 
     def is_valid(self, row: Row) -> bool:
         """Give the bare verdict."""
@@ -87,50 +78,6 @@ class RowValidator:
         if self.is_valid(row):
             return None
         return Rejected(row_number, self.violations(row))
-
-
-def view_contract_schema(contract: Contract, redacted_fields: Collection[str]) -> dict[str, Any]:
-    """Give the record schema of a view: closed, and without the redacted fields.
-
-    A condition that speaks of a redacted field cannot be judged on the view and is left out; every other rule
-    stays. Raises UnknownFields for a field the contract does not have, or when nothing would be left.
-    """
-    gone = set(redacted_fields)
-    strangers = sorted(name for name in gone if contract.note_of(name) is None)
-    if strangers:
-        raise UnknownFields(f"{contract.id} has no field {strangers[0]!r}", fields=strangers)
-    record: dict[str, Any] = contract.record
-    named = record.get("properties", {})
-    patterns = {name: part for name, part in record.get("patternProperties", {}).items() if name not in gone}
-    view = {keyword: value for keyword, value in record.items() if not _speaks_of(keyword, value, gone)}
-    view["properties"] = {name: part for name, part in named.items() if name not in gone} | {
-        name: False for name in sorted(gone) if name not in named and contract.kind(name) is not None
-    }
-    if "allOf" in record:
-        view["allOf"] = [part for part in record["allOf"] if not _names(part, gone)] or [True]
-    view["required"] = [name for name in record.get("required", []) if name not in gone]
-    if patterns:
-        view["patternProperties"] = patterns
-    if not patterns and not any(view["properties"].values()):
-        raise UnknownFields("nothing is left of the record; a view needs a field")
-    return view
-
-
-_APPLIED = frozenset({"if", "then", "else", "allOf", "anyOf", "oneOf", "not", "dependentRequired"})
-
-
-def _speaks_of(keyword: str, value: object, gone: set[str]) -> bool:
-    if keyword in {"patternProperties", "minProperties"}:
-        return True
-    return keyword in _APPLIED and _names(value, gone)
-
-
-def _names(value: object, gone: set[str]) -> bool:
-    if isinstance(value, Mapping):
-        return any(key in gone or _names(item, gone) for key, item in value.items())
-    if isinstance(value, list):
-        return any(item in gone if isinstance(item, str) else _names(item, gone) for item in value)
-    return False
 
 
 def _violations(contract: Contract, row: Row, error: jsonschema_rs.ValidationError) -> Iterator[Violation]:

@@ -100,9 +100,10 @@ def kept(envelope: str) -> str:
 
 
 def admin_act(unit: Unit, person: Person, what: str, digest: str) -> Entry:
-    """Write the entry of an administrator's act; the name stands in it as a commitment."""
+    """Write the entry of a person's act, as an administrator if they are one; the name is concealed."""
+    role = Role.ADMINISTRATOR if Role.ADMINISTRATOR in person.roles else min(person.roles)
     act = commit(person.salt, person.name.encode())
-    fields: dict[str, Json] = {"act": act, "role": Role.ADMINISTRATOR.value, "what": what, "dig": digest}
+    fields: dict[str, Json] = {"act": act, "role": role.value, "what": what, "dig": digest}
     return Entry(EntryKind.ADMIN_ACT, unit.now, fields)
 
 

@@ -1,5 +1,6 @@
 """How the exchange stands, for machines and operators: live, ready, metrics, status."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,8 +8,10 @@ from fastapi import APIRouter, Depends, Response
 
 from contracts.canonical import Json
 from contracts.errors import Unavailable
-from contracts.messages import LogStatus, MemberStatus
+from contracts.messages import Emergency, LogStatus, MemberStatus
 from exchange.edge import Wired, answer_json
+from exchange.emergencies.model import Phase
+from exchange.emergencies.store import unsettled
 from exchange.identity import Person, person_with
 from exchange.log import flow as log_flow
 from exchange.log.startup import LogBehindWitnesses
@@ -51,17 +54,29 @@ class Overview:
     witnesses: int
     tally: Tally
     log: LogStatus
+    quarantined_members: int = 0
+    emergencies: tuple[Emergency, ...] = ()
+    reviews_due: int = 0
+    reviews_overdue: int = 0
 
 
 def overview(parts: Parts) -> Overview:
     """Gather the standing of all rooms."""
+    now = parts.clock.now()
     with parts.database.read() as session:
         tally = parts.hooks.tally(session)
+        emergencies = unsettled(session, now)
+    phases = Counter(one.phase(now) for one in emergencies)
+    standing = Counter(member.status for member in parts.roll.members())
     return Overview(
-        active_members=sum(1 for m in parts.roll.members() if m.status is MemberStatus.ACTIVE),
+        active_members=standing[MemberStatus.ACTIVE],
         witnesses=len(parts.roll.witnesses()),
         tally=tally,
         log=log_flow.status(parts),
+        quarantined_members=standing[MemberStatus.QUARANTINED],
+        emergencies=tuple(one.statement for one in emergencies if one.is_in_force(now)),
+        reviews_due=phases[Phase.ENDED],
+        reviews_overdue=phases[Phase.OVERDUE],
     )
 
 
@@ -125,5 +140,11 @@ def _document(seen: Overview) -> Json:
             "bytes": tally.bytes,
         },
         "events": tally.events,
+        "quarantined": seen.quarantined_members,
+        "emergencies": {
+            "in_force": len(seen.emergencies),
+            "reviews_due": seen.reviews_due,
+            "reviews_overdue": seen.reviews_overdue,
+        },
         "log": seen.log.model_dump(mode="json"),
     }

@@ -17,6 +17,7 @@ from exchange.members import flow as members
 from exchange.members import store
 from exchange.members.model import PersonRecord
 from exchange.parts import Parts, build_parts
+from exchange.policies.starting import adopt
 from exchange.settings import SETTINGS_FILE, format_settings, load_settings
 
 
@@ -90,7 +91,7 @@ def _person(home: Path, role: Role) -> PersonRecord:
 def _first_entries(parts: Parts, unit: Unit, people: list[PersonRecord]) -> None:
     nothing_before = {"from": None, "prev": None, "size": None, "hds": None}
     unit.append(Entry(EntryKind.SHARD_OPEN, unit.now, {"origin": parts.settings.origin, **nothing_before}))
-    unit.append(Entry(EntryKind.POLICY_ACTIVATE, unit.now, {"pol": parts.policy.digest}))
+    adopt(unit, parts.policy.bundle)
     for person in people:
         store.save_person(unit.session, person)
     members.issue_directory(parts, unit)

@@ -23,6 +23,7 @@ from exchange.edge import Wired
 from exchange.members.model import NodeKeyRevoked
 from exchange.members.roll import UnknownCaller
 from exchange.parts import Parts
+from exchange.peer import peer_address
 
 
 class WrongAddress(Unauthenticated):
@@ -35,10 +36,10 @@ class WrongAddress(Unauthenticated):
 
 
 class NotActive(Refused):
-    """The participant may not act now: it is pending, suspended or revoked."""
+    """The participant may not act now: it is pending, suspended, quarantined or revoked."""
 
     code = "member-not-active"
-    title_zh = "该参与方当前不能操作(待批准、已暂停或已撤销)"
+    title_zh = "该参与方当前不能操作(待批准、已暂停、已隔离或已撤销)"
     next_zh = "请联系交换中心管理员。"
     next_en = "Ask the exchange's administrator."
 
@@ -54,11 +55,12 @@ class WrongRole(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A node that signed this request."""
+    """A node that signed this request, and the IP address that it came from, where that is known."""
 
     participant: str
     key: PublicKey
     status: MemberStatus
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,7 @@ class Person:
 async def any_node(request: Request, parts: Wired) -> Caller:
     """Give the registered node that signed, whatever its standing."""
     keyid = (await _signed(request, parts)).keyid
-    member = parts.roll.caller(keyid)
-    return Caller(keyid, _key_of(parts, keyid), member.status)
+    return _caller(request, parts, keyid)
 
 
 async def active_node(caller: Annotated[Caller, Depends(any_node)]) -> Caller:
@@ -89,9 +90,19 @@ async def admitted_node(caller: Annotated[Caller, Depends(any_node)]) -> Caller:
     return caller
 
 
+async def testifying_node(caller: Annotated[Caller, Depends(any_node)]) -> Caller:
+    """Give the node that signed; raise NotActive unless its evidence is taken.
+
+    Receipts, aborts, counts and proofs of a fork bear their own signatures and open no way to any data, so
+    they are taken from a quarantined node too: what happened before matters most then.
+    """
+    return caller if caller.status is MemberStatus.QUARANTINED else require_active(caller)
+
+
 AnyNode = Annotated[Caller, Depends(any_node)]
 AdmittedNode = Annotated[Caller, Depends(admitted_node)]
 ActiveNode = Annotated[Caller, Depends(active_node)]
+TestifyingNode = Annotated[Caller, Depends(testifying_node)]
 
 
 def person_with(*roles: Role) -> Callable[..., Awaitable[Person]]:
@@ -115,8 +126,7 @@ def node_or_person(*roles: Role) -> Callable[..., Awaitable[Caller | Person]]:
         keyid = (await _signed(request, parts)).keyid
         if keyid.startswith(PERSON_PREFIX):
             return _person(parts, keyid, roles)
-        member = parts.roll.caller(keyid)
-        return require_active(Caller(keyid, _key_of(parts, keyid), member.status))
+        return require_active(_caller(request, parts, keyid))
 
     return check
 
@@ -167,6 +177,11 @@ def _key_of(parts: Parts, keyid: str) -> PublicKey:
     if member.is_node_key_revoked:
         raise NodeKeyRevoked(f"the node key of {keyid} is revoked", participant=keyid)
     return PublicKey.from_text(member.node_key)
+
+
+def _caller(request: Request, parts: Parts, keyid: str) -> Caller:
+    member = parts.roll.caller(keyid)
+    return Caller(keyid, _key_of(parts, keyid), member.status, peer_address(request, parts.settings))
 
 
 def _person(parts: Parts, keyid: str, roles: tuple[Role, ...]) -> Person:

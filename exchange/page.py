@@ -83,7 +83,8 @@ def render(seen: Overview, refusal: str | None) -> str:
         '<title>源汇交换中心 Headwaters</title><link rel="stylesheet" href="/static/style.css"></head><body>'
         '<header><h1>源汇交换中心 <small lang="en">Headwaters exchange</small></h1>'
         f"<small>{escape(log.origin)}</small></header><main>"
-        f"{_state(log, refusal)}<h2>总览 <small lang='en'>at a glance</small></h2><dl>{cells}</dl>"
+        f"{_state(log, refusal)}{_warnings(seen)}"
+        f"<h2>总览 <small lang='en'>at a glance</small></h2><dl>{cells}</dl>"
         f"<h2>近期安全事件 <small lang='en'>recent events</small></h2>{_events(tally.recent)}"
         "</main></body></html>\n"
     )
@@ -121,6 +122,35 @@ def _state(log: LogStatus, refusal: str | None) -> str:
         "✓ 全部日志条目已由法定数量的见证方副署。",
         "Every log entry is cosigned by a quorum of witnesses.",
     )
+
+
+def _warnings(seen: Overview) -> str:
+    """Say what is not as in ordinary times."""
+    boxes = [
+        _box(
+            False,
+            f"! 紧急状态生效:{one.title.zh},至 {beijing(one.until)}(UTC+8)。",
+            f"An emergency is in force: {one.title.en}.",
+        )
+        for one in seen.emergencies
+    ]
+    if seen.reviews_overdue:
+        boxes.append(
+            _box(
+                False,
+                f"! {seen.reviews_overdue} 次紧急状态逾期未作事后审查。",
+                "The review of an emergency is overdue.",
+            )
+        )
+    if seen.quarantined_members:
+        boxes.append(
+            _box(
+                False,
+                f"! {seen.quarantined_members} 个参与方被隔离。",
+                "Participants are quarantined: nothing goes to them or comes from them.",
+            )
+        )
+    return "".join(boxes)
 
 
 def _box(is_good: bool, zh: str, en: str) -> str:

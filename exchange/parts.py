@@ -24,9 +24,13 @@ from exchange.log.status import LogState
 from exchange.mailbox.mailbox import Mailbox
 from exchange.members.roll import Roll
 from exchange.members.store import logged_statement_key
+from exchange.policies.archive import Archive
+from exchange.policies.desk import Desk
+from exchange.policies.starting import bundle_at_start, shadow_at_start
 from exchange.settings import Settings
 from exchange.statement_keys import StatementKeys
 from exchange.telemetry import Telemetry
+from policies.bundle import Bundle
 from policies.engine import PolicyEngine, open_engine
 
 MIGRATIONS = "exchange:migrations"
@@ -111,7 +115,8 @@ class Parts:
     log_signer: NoteSigner
     second_lines: SecondLines
     statement_keys: StatementKeys
-    policy: PolicyEngine
+    policy: Desk
+    policy_archive: Archive
     mailbox: Mailbox
     roll: Roll
     log_state: LogState
@@ -151,16 +156,20 @@ def build_parts(
 
     ``clock`` and ``policy`` take the place of the machine's clock and of the engine that the settings name.
     The database is brought to the newest schema. Raises KeyFileExposed, KeyFileMissing, BadDatabaseUrl,
-    UnknownScheme and SuiteMissing, and StatementKeyLost where the home lacks the key that the log names.
+    UnknownScheme and SuiteMissing, and StatementKeyLost or PolicyLost where the home lacks the key or the
+    policy that the log names.
     """
     clock = clock or SystemClock()
     log_signer = NoteSigner(settings.origin, load_key(settings.log_key_path))
     statement_keys = StatementKeys(settings.statement_key_path)
-    policy = policy or open_engine(settings.policy_url)
     database = open_database(settings.database)
     upgrade(database, MIGRATIONS)
     with database.read() as session:
         statement_keys.settle(logged_statement_key(session))
+        bundle = bundle_at_start(session, settings.policy_url)
+        shadow = shadow_at_start(session)
+    desk = Desk(bundle, lambda decides: policy or _engine(settings, decides))
+    desk.shadow(shadow)
     return Parts(
         settings=settings,
         clock=clock,
@@ -178,10 +187,15 @@ def build_parts(
         log_signer=log_signer,
         second_lines=open_second_lines(settings.home / "keys", settings.suites),
         statement_keys=statement_keys,
-        policy=policy,
+        policy=desk,
+        policy_archive=Archive(settings.policy_key_path),
         mailbox=Mailbox(statement_keys, clock),
         roll=Roll(database),
         log_state=LogState(),
         telemetry=Telemetry(),
         hooks=hooks,
     )
+
+
+def _engine(settings: Settings, bundle: Bundle) -> PolicyEngine:
+    return open_engine(settings.policy_url, bundle, settings.engine_options)

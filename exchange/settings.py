@@ -5,6 +5,7 @@ Each setting has a unit in its name or description; an unknown key in the file a
 reads the environment.
 """
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from audit.formats.names import valid_name
 from audit.keys.suites import Suite
 from contracts.errors import Invalid, NotFound
 from nodes.addresses import BadAddress, checked_base, host_port
+from policies.engine import EngineOptions
 
 SETTINGS_FILE = "headwaters.toml"
 PREFIX = "HEADWATERS_"
@@ -61,7 +63,24 @@ class Settings(BaseSettings):
     database_url: Annotated[
         str, Field(description="sqlite:///PATH or postgresql://…; empty: exchange.db in the home")
     ] = ""
+    trusted_proxies: Annotated[
+        str,
+        Field(description="reverse proxies whose X-Forwarded-For is believed; addresses, networks"),
+    ] = ""
     policy_url: Annotated[str, Field(description="embedded: or the URL of an OPA server")] = "embedded:"
+    policy_ca: Annotated[
+        Path | None, Field(description="PEM authorities that the OPA server's certificate must come from")
+    ] = None
+    policy_certificate: Annotated[
+        Path | None, Field(description="PEM chain shown to the OPA server; goes with policy_client_key")
+    ] = None
+    policy_client_key: Annotated[Path | None, Field(description="PEM key of policy_certificate")] = None
+    policy_token_file: Annotated[
+        Path | None, Field(description="file with the bearer token for the OPA server, read each time")
+    ] = None
+    policy_deadline_ms: Annotated[
+        int, Field(ge=50, le=30_000, description="how long the OPA server may take to decide, milliseconds")
+    ] = 1000
     quorum: Annotated[
         int, Field(ge=1, le=32, description="cosignatures that a published checkpoint needs")
     ] = 5
@@ -136,6 +155,11 @@ class Settings(BaseSettings):
             raise SettingsInvalid(f"second_suites names each of {', '.join(Suite)} at most once")
         return ",".join(names)
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, text: str) -> str:
+        return ",".join(str(network) for network in _networks(text))
+
     @field_validator("listen")
     @classmethod
     def _listen(cls, listen: str) -> str:
@@ -148,7 +172,25 @@ class Settings(BaseSettings):
             raise SettingsInvalid("the quorum is larger than the number of witnesses")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsInvalid("tls_certificate and tls_key go together")
+        if (self.policy_certificate is None) != (self.policy_client_key is None):
+            raise SettingsInvalid("policy_certificate and policy_client_key go together")
         return self
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """Give what the ``policy_`` settings say of reaching an OPA server."""
+        return EngineOptions(
+            ca=self.policy_ca,
+            certificate=self.policy_certificate,
+            client_key=self.policy_client_key,
+            token_file=self.policy_token_file,
+            deadline_seconds=self.policy_deadline_ms / 1000,
+        )
+
+    @property
+    def proxies(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Give the networks of ``trusted_proxies``."""
+        return _networks(self.trusted_proxies)
 
     @property
     def listen_host(self) -> str:
@@ -183,6 +225,11 @@ class Settings(BaseSettings):
     def statement_key_path(self) -> Path:
         """Give the file of the key that signs grants, directories and events."""
         return self.home / "keys" / "statement.key"
+
+    @property
+    def policy_key_path(self) -> Path:
+        """Give the file of the key that signs the bundle which an OPA server fetches."""
+        return self.home / "keys" / "policy.key"
 
     @property
     def address_path(self) -> Path:
@@ -270,6 +317,13 @@ def _split(listen: str) -> tuple[str, int]:
         return host_port(listen)
     except BadAddress as error:
         raise SettingsInvalid("listen is host:port") from error
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsInvalid("trusted_proxies names IP addresses and networks, with commas") from error
 
 
 def _toml(value: str | int) -> str:

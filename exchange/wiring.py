@@ -16,6 +16,8 @@ from exchange.completeness import routes as completeness
 from exchange.completeness.counting import miss_counts
 from exchange.completeness.cutting import cut_when_day_is_over
 from exchange.completeness.heads import heads_bytes
+from exchange.emergencies import flow as emergencies_flow
+from exchange.emergencies import routes as emergencies
 from exchange.incidents import routes as incidents
 from exchange.incidents.denials import roll_up_denials
 from exchange.incidents.flow import record_alarm
@@ -27,8 +29,11 @@ from exchange.log.twin import anchor_twin
 from exchange.mailbox import routes as mailbox
 from exchange.members import flow as members_flow
 from exchange.members import key_routes as keys
+from exchange.members import people_routes as people
 from exchange.members import routes as members
 from exchange.parts import Hooks, Parts
+from exchange.policies import authzen_routes, review_routes
+from exchange.policies import routes as policies
 from exchange.retention import routes as retention
 from exchange.subscriptions import routes as subscriptions
 from exchange.tally import tally
@@ -40,6 +45,8 @@ from exchange.trust import routes as trust
 ROUTERS: tuple[APIRouter, ...] = (
     members.router,
     keys.router,
+    people.router,
+    policies.router,
     mailbox.router,
     log.router,
     catalog.router,
@@ -49,6 +56,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     trust.router,
     completeness.router,
     incidents.router,
+    emergencies.router,
+    authzen_routes.router,
+    review_routes.router,
     retention.router,
     health.router,
     page.router,
@@ -67,6 +77,8 @@ def background(parts: Parts) -> Mapping[str, Task]:
         "expiry": every(5.0, "expiry", lambda: expire_grants(parts)),
         "heads": every(1.0, "heads", lambda: cut_when_day_is_over(parts)),
         "counts": every(60.0, "counts", lambda: miss_counts(parts)),
+        "policy": every(1.0, "policy", parts.policy.look_for_server),
+        "emergencies": every(5.0, "emergencies", lambda: emergencies_flow.keep_time(parts)),
         "denials": every(10.0, "denials", lambda: roll_up_denials(parts)),
     }
 

@@ -19,10 +19,12 @@ from nodes.bodies import BodyLimit
 from nodes.callers import NotLocal, TheNode, WrongTarget, target_uri
 from nodes.counting.completeness_routes import router as completeness
 from nodes.delivering.routes import router as deliveries
+from nodes.delivering.tracing_routes import router as tracing
 from nodes.local_routes import router as local
 from nodes.node import Node
 from nodes.offers import router as offers
 from nodes.problems import install_problem_handlers
+from nodes.receiving.kept_routes import router as received
 from nodes.rotating import key_routes
 from nodes.trusting import trust_routes
 from nodes.witnessing import witness_routes
@@ -61,6 +63,8 @@ def create_app(node: Node, listeners: Iterable[str] = ()) -> FastAPI:
         offers,
         deliveries,
         local,
+        received,
+        tracing,
         completeness,
         network,
         trust_routes.router,

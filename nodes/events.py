@@ -4,6 +4,8 @@ Every event is verified under the pinned key before it is kept, and an event tha
 reading: silence about an incident must be visible.
 """
 
+from datetime import datetime
+
 import structlog
 from sqlmodel import Session, col, func, select
 
@@ -62,6 +64,16 @@ class EventBook:
         with self._database.read() as session:
             rows = session.exec(
                 select(EventRow).where(col(EventRow.number) > since).order_by(col(EventRow.number))
+            ).all()
+        return [peek_statement(row.envelope, SecurityEvent).statement for row in rows]
+
+    def received_since(self, moment: datetime) -> list[SecurityEvent]:
+        """List the events that came after a moment, in the order of their numbers."""
+        with self._database.read() as session:
+            rows = session.exec(
+                select(EventRow)
+                .where(col(EventRow.received_at) >= epoch_ms(moment))
+                .order_by(col(EventRow.number))
             ).all()
         return [peek_statement(row.envelope, SecurityEvent).statement for row in rows]
 

@@ -6,7 +6,7 @@ docs/explanation/transfer.md, step 5.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from audit.formats.checkpoint import Checkpoint
 from audit.formats.merkle import ProofInvalid, leaf_hash, verify_inclusion
@@ -18,12 +18,12 @@ from contracts.errors import Invalid, Refused
 from contracts.messages import (
     Agreement,
     DatasetRecord,
+    Expiry,
     Grant,
     LoggedGrant,
     Manifest,
     Obligation,
-    PurposeBinding,
-    Redact,
+    redacted_fields,
 )
 from contracts.spelling import NotBase64, from_base64
 from nodes.signed import Signed, peek_statement
@@ -120,16 +120,10 @@ class OpenGrant:
         return redacted_fields(self.grant.obligations)
 
 
-def redacted_fields(obligations: list[Obligation]) -> tuple[str, ...]:
-    """Collect the fields that obligations redact."""
-    found: set[str] = set()
-    for item in obligations:
-        match item:
-            case Redact():
-                found.update(item.fields)
-            case PurposeBinding():
-                pass
-    return tuple(sorted(found))
+def delete_by(obligations: list[Obligation], delivered_at: datetime) -> datetime | None:
+    """Say until when a consumer may keep what was delivered at a moment; None where nothing sets an end."""
+    days = [item.days for item in obligations if isinstance(item, Expiry)]
+    return delivered_at + timedelta(days=min(days)) if days else None
 
 
 def peek_grant(logged: LoggedGrant) -> Signed[Grant]:

@@ -123,6 +123,16 @@ class NodeHome:
         return self.path / "keys" / "sealing.key"
 
     @property
+    def mask_key(self) -> Path:
+        """The secret behind keyed hashes in views; made when the first is needed."""
+        return self.path / "keys" / "mask.key"
+
+    @property
+    def watermark_key(self) -> Path:
+        """The secret under which watermarks are made and traced."""
+        return self.path / "keys" / "watermark.key"
+
+    @property
     def root_key(self) -> Path:
         """The key that signs trust roots; kept here until somebody moves it to a place without a network."""
         return self.path / "keys" / "root.key"

@@ -31,12 +31,14 @@ from contracts.messages import (
 from nodes import offers, outbox
 from nodes.bodies import RawBody
 from nodes.callers import AnyPerson, Operator, TheNode
+from nodes.emergencies import heard_of
 from nodes.node import Node
 from nodes.problems import problem_of
 from nodes.publishing import quarantine
 from nodes.publishing.datasets import Declaration, declare_dataset, own_datasets, register_contract
 from nodes.publishing.publish import Published, own_releases, publish
 from nodes.receiving import apply as applying
+from nodes.receiving.kept import count_due
 from nodes.receiving.pull import Pulled, PullOptions, pull
 from nodes.sharing_tables import HeldApplicationRow, OutboxState, SubscriptionRow
 from nodes.signed import peek_statement
@@ -103,8 +105,10 @@ def get_status(node: TheNode, _person: AnyPerson) -> Fields:
         "quarantined": sum(quarantined.values()),
         "held_applications": sum(row.state == offers.HELD for row in offers.held_applications(node)),
         "subscriptions": len(applying.own_subscriptions(node)),
+        "received_due": count_due(node),
         "outbox": len(waiting),
         "outbox_stuck": sum(row["state"] == OutboxState.STUCK for row in waiting),
+        "emergencies": [one.emergency for one in heard_of(node)],
         "events": node.events.newest(),
         "alarms": node.alarms.newest(),
     }

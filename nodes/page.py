@@ -12,6 +12,7 @@ from sqlmodel import SQLModel, col, func, select
 from contracts.clock import beijing
 from contracts.messages import DatasetRecord, SecurityEvent
 from nodes.alarms import LocalAlarm
+from nodes.emergencies import heard_of
 from nodes.node import Node
 from nodes.offers import HELD
 from nodes.sharing_tables import (
@@ -75,6 +76,13 @@ def gather(node: Node) -> Standing:
             ("待人工处理的申请 applications to answer", str(_held(node))),
             ("已接收批次 releases received", str(_count(node, ReceivedRow))),
             ("发件箱 outbox", str(_count(node, OutboxRow))),
+            *(
+                (
+                    "紧急状态 emergency in force",
+                    f"{one.title.zh} {one.title.en} · {one.emergency} · 至 until {beijing(one.until)}",
+                )
+                for one in heard_of(node)
+            ),
         ),
         datasets=_datasets(node),
         subscriptions=_subscriptions(node),

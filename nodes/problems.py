@@ -63,7 +63,8 @@ def problem_response(
     status = status or status_of(error)
     if status >= _SERVER_FAULT:
         log.warning("request_failed", request_id=request_id, code=error.code)
-    extra = {"retry-after": "1"} if status in {429, 503} else {}
+    wait = str(error.facts.get("retry_after_seconds", 1))
+    extra = {"retry-after": wait} if status in {429, 503} else {}
     return JSONResponse(
         document(error, f"urn:headwaters:request:{request_id}") | {"status": status},
         status_code=status,

@@ -261,7 +261,7 @@ def _await_approval(
         match node.broker.member_status(node.participant):
             case MemberStatus.ACTIVE:
                 return
-            case MemberStatus.SUSPENDED | MemberStatus.REVOKED as status:
+            case MemberStatus.SUSPENDED | MemberStatus.QUARANTINED | MemberStatus.REVOKED as status:
                 raise JoinRefused(f"this node is {status.value}")
             case MemberStatus.INVITED | MemberStatus.PENDING:
                 pass

@@ -6,7 +6,7 @@ was signed, so that what is sent again after a crash is byte for byte what was s
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Integer, String
+from sqlalchemy import BigInteger, Index, Integer, String
 from sqlalchemy import Text as LongText
 from sqlmodel import Field
 
@@ -75,7 +75,10 @@ class QuarantineRow(NodeTable, table=True):
 
 
 class ViewRow(NodeTable, table=True):
-    """The digests of a view, found again by the artifact and the obligations that made it."""
+    """The digests of a view, found again by the artifact and the obligations that made it.
+
+    ``discharged`` is the evidence of the obligations that shaped it, as a JSON list in their order.
+    """
 
     __tablename__ = "view"
 
@@ -86,6 +89,7 @@ class ViewRow(NodeTable, table=True):
     size_bytes: int = Field(sa_type=BigInteger)
     rows: int = Field(sa_type=BigInteger)
     redacted: str = Field(sa_type=LongText)
+    discharged: str = Field(sa_type=LongText, default="[]")
 
 
 class DeliveryRow(NodeTable, table=True):
@@ -101,6 +105,48 @@ class DeliveryRow(NodeTable, table=True):
     receipt: str = Field(sa_type=LongText)
     seal_to: str | None = Field(sa_type=String(60), default=None)
     expires_at: int = Field(sa_type=BigInteger)
+    at: int = Field(sa_type=BigInteger)
+
+
+class UseRow(NodeTable, table=True):
+    """How much one accepted grant took of a dataset; quotas add these up over their windows."""
+
+    __tablename__ = "use"
+    __table_args__ = (Index("ix_use_consumer", "dataset", "consumer", "at"),)
+
+    grant_id: str = Field(sa_type=String(14), primary_key=True)
+    dataset: str = Field(sa_type=String(63))
+    consumer: str = Field(sa_type=String(14))
+    release: int = Field(sa_type=Integer)
+    rows: int = Field(sa_type=BigInteger)
+    size_bytes: int = Field(sa_type=BigInteger)
+    at: int = Field(sa_type=BigInteger)
+
+
+class AnsweredFetchRow(NodeTable, table=True):
+    """One fetch of a view that was answered with data; rates count these."""
+
+    __tablename__ = "answered_fetch"
+    __table_args__ = (Index("ix_answered_fetch_consumer", "dataset", "consumer", "at"),)
+
+    id: int | None = Field(sa_type=PLACE, default=None, primary_key=True)
+    grant_id: str = Field(sa_type=String(14))
+    dataset: str = Field(sa_type=String(63))
+    consumer: str = Field(sa_type=String(14))
+    at: int = Field(sa_type=BigInteger)
+
+
+class WatermarkRow(NodeTable, table=True):
+    """One mark that was written into a view: for whom, and into which view of which release."""
+
+    __tablename__ = "watermark"
+
+    token: str = Field(sa_type=String(64), primary_key=True)
+    artifact: str = Field(sa_type=String(71))
+    obligations: str = Field(sa_type=String(71))
+    recipient: str = Field(sa_type=String(14))
+    dataset: str = Field(sa_type=String(63))
+    release: int = Field(sa_type=Integer)
     at: int = Field(sa_type=BigInteger)
 
 
@@ -171,7 +217,10 @@ class FetchRow(NodeTable, table=True):
 
 
 class ReceivedRow(NodeTable, table=True):
-    """One release that arrived, was checked, and was signed for."""
+    """One release that arrived, was checked, and was signed for.
+
+    ``delete_after`` is when the grant's expiry asks for its deletion, ``purged_at`` when it was deleted.
+    """
 
     __tablename__ = "received"
 
@@ -186,6 +235,9 @@ class ReceivedRow(NodeTable, table=True):
     rows: int = Field(sa_type=BigInteger)
     redacted: str = Field(sa_type=LongText)
     at: int = Field(sa_type=BigInteger)
+    purpose: str | None = Field(sa_type=String(63), default=None)
+    delete_after: int | None = Field(sa_type=BigInteger, default=None)
+    purged_at: int | None = Field(sa_type=BigInteger, default=None)
 
 
 class OutboxState(StrEnum):

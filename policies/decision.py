@@ -7,10 +7,14 @@ commit and goes on only when the revision is still the same (docs/explanation/tr
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-from contracts.canonical import Json, digest
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.canonical import Json, NotCanonical, canonical_bytes, canonical_part, sha256_hex
 from contracts.clock import BEIJING, from_epoch_ms
+from contracts.errors import Invalid
 from contracts.messages import Obligation
 from policies.facts import (
     AgreementFacts,
@@ -24,6 +28,16 @@ from policies.facts import (
 Action = Literal["apply", "transfer"]
 Outcome = Literal["permit", "deny", "indeterminate"]
 _MOMENTS = frozenset({"now_ms", "local"})  # they pass by themselves and are no fact
+_WRITTEN_ALONE = frozenset({"v", "local"})  # they follow from the version and the moment
+
+
+class QuestionUnreadable(Invalid):
+    """A stored question is not in the form of this version."""
+
+    code = "question-unreadable"
+    title_zh = "所存的策略问题不符合当前版本的格式"
+    next_zh = "用写下它的版本重放该问题。"
+    next_en = "Replay the question with the version that wrote it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +60,25 @@ class Question:
     emergency: EmergencyFacts | None = None
     address: str | None = None
 
+    @staticmethod
+    def read(document: Mapping[str, Json]) -> "Question":
+        """Read a question back from the document that it wrote; raise QuestionUnreadable for any other."""
+        facts = {name: value for name, value in document.items() if name not in _WRITTEN_ALONE}
+        try:
+            question = _reader().validate_json(canonical_bytes(facts))
+            same = canonical_bytes(question.document()) == canonical_bytes(document)
+        except (ValidationError, NotCanonical, OverflowError, OSError, ValueError) as error:
+            raise QuestionUnreadable(f"the document cannot be read: {type(error).__name__}") from error
+        if not same:
+            raise QuestionUnreadable("the document is not what its question writes")
+        return question
+
     @property
     def revision(self) -> str:
         """Name the facts by digest; the moment of asking is not one of them. Raises NotCanonical."""
-        return digest({key: value for key, value in self.document().items() if key not in _MOMENTS})
+        document = self.document()
+        canonical_bytes(document)
+        return revision_of(document)
 
     def document(self) -> dict[str, Json]:
         """Write the engine's input document (schemas/input.schema.json)."""
@@ -103,6 +132,16 @@ class Decision:
     def codes(self) -> list[str]:
         """List the reason codes, for the log's ``deny`` entry."""
         return [reason.code for reason in self.reasons]
+
+
+def revision_of(document: Mapping[str, Json]) -> str:
+    """Name the facts of a question's document, which is canonical already; see ``Question.revision``."""
+    return sha256_hex(canonical_part({key: value for key, value in document.items() if key not in _MOMENTS}))
+
+
+@cache
+def _reader() -> TypeAdapter[Question]:
+    return TypeAdapter(Question)
 
 
 def _local(now_ms: int) -> dict[str, Json]:

@@ -17,10 +17,12 @@ import structlog
 
 from contracts.clock import monotonic_seconds
 from contracts.errors import Unavailable
-from policies.bundle import Bundle, shipped_bundle
+from policies.bundle import Bundle, read_bundle, shipped_bundle
 from policies.decision import Decision, Question
-from policies.guard import Seal, Undecided, incoming, indeterminate, outgoing
-from policies.profile import OutsideProfile, check_profile
+from policies.engine import EngineOptions
+from policies.guard import Seal, Undecided, ask, incoming, indeterminate
+from policies.limits import OutsideProfile, check_text
+from policies.profile import check_profile
 
 DISTRIBUTION = "gordon-to-regorus"
 VERSION = "0.13.0"
@@ -87,7 +89,8 @@ class EmbeddedEngine:
         """Answer one question in this thread, without an event loop."""
         started = monotonic_seconds()
         try:
-            decision = incoming(self._evaluate(outgoing(question)), question, self._seal)
+            asked = ask(question)
+            decision = incoming(self._evaluate(asked.raw), question, self._seal, asked.revision)
         except Undecided as fault:
             log.warning("policy_undecided", reason=fault.reason, policy=self.digest)
             return indeterminate(fault.reason, question, self._seal)
@@ -118,22 +121,38 @@ class EmbeddedEngine:
         return answer
 
 
-def open_embedded(folder: str) -> EmbeddedEngine:
-    """Open the shipped bundle, or the one in ``folder``: verified, inside the profile, and able to refuse.
+def build_embedded(url: str, bundle: Bundle | None, _options: EngineOptions) -> EmbeddedEngine:
+    """Open what ``embedded:`` or ``embedded:FOLDER`` names, or ``bundle`` in its place."""
+    return open_embedded(url.partition(":")[2], bundle)
+
+
+def open_embedded(folder: str, bundle: Bundle | None = None) -> EmbeddedEngine:
+    """Open the shipped bundle, the one at ``folder``, or ``bundle``: inside the profile, and able to refuse.
 
     Raises EngineUnfit, BundleTampered or OutsideProfile.
     """
     check_distribution()
-    bundle = Bundle.read(Path(folder)) if folder else shipped_bundle()
+    if bundle is None:
+        bundle = read_bundle(Path(folder)) if folder else shipped_bundle()
+    check_bundle(bundle)
+    return EmbeddedEngine(bundle)
+
+
+def check_bundle(bundle: Bundle) -> None:
+    """Hold a bundle that may come from a partner against the profile, before any engine gets it.
+
+    The text is judged before it is parsed, the syntax tree before it is evaluated, and at last the policies
+    must refuse a question without facts. Raises OutsideProfile.
+    """
+    check_text(bundle.sources)
     try:
         _probe(bundle)
     except (RuntimeError, ValueError) as error:
-        raise OutsideProfile(f"the policies do not load: {_first_lines(error)}") from error
+        raise OutsideProfile(f"the policies do not load: {first_lines(error)}") from error
     except BaseException as error:  # as above
         if not is_panic(error):
             raise
         raise OutsideProfile("the policies crash the engine") from error
-    return EmbeddedEngine(bundle)
 
 
 def _probe(bundle: Bundle) -> None:
@@ -181,5 +200,6 @@ def _record_hash(path: Path) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
 
 
-def _first_lines(error: Exception) -> str:
+def first_lines(error: Exception) -> str:
+    """Give what regorus says of an error, without its native stack trace."""
     return str(error).split("Stack backtrace")[0].strip()[:500]

@@ -12,13 +12,14 @@ from importlib.resources import files
 
 import jsonschema_rs
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from contracts.canonical import Json, NotCanonical, canonical_bytes
 from contracts.errors import Unavailable
 from contracts.identifiers import Kind, new_id
-from contracts.messages import Obligation, PurposeBinding, Redact
-from policies.decision import Decision, Question, Reason
+from contracts.messages import Obligation
+from policies.consistency import grounds_hold, last_moment_ms, obligations_hold
+from policies.decision import Decision, Question, revision_of
 from policies.reasons import UnknownReason, explain
 
 MAX_BYTES = 256 * 1024
@@ -50,8 +51,21 @@ class Seal:
     engine: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenQuestion:
+    """A question as it goes to an engine: the bytes of its document, and the revision of its facts."""
+
+    raw: bytes
+    revision: str
+
+
 def outgoing(question: Question) -> bytes:
     """Write the engine's input; raise Undecided for facts that do not fit the schema or the size limit."""
+    return ask(question).raw
+
+
+def ask(question: Question) -> WrittenQuestion:
+    """Write the engine's input with its revision, in one go; raise Undecided as ``outgoing`` does."""
     try:
         document = question.document()
         raw = canonical_bytes(document)
@@ -61,22 +75,32 @@ def outgoing(question: Question) -> bytes:
         raise Undecided("pdp:too-large")
     if not _validator("input").is_valid(document):
         raise Undecided("pdp:bad-input")
-    return raw
+    return WrittenQuestion(raw, revision_of(document))
 
 
-def incoming(raw: str | bytes, question: Question, seal: Seal) -> Decision:
-    """Read the engine's answer; raise Undecided unless it is whole, known and free of contradiction."""
+def incoming(raw: str | bytes, question: Question, seal: Seal, revision: str | None = None) -> Decision:
+    """Read the engine's answer; raise Undecided unless it is whole, known and free of contradiction.
+
+    ``revision`` is that of the question where ``ask`` has just given it, so that it is not made twice.
+    """
     answer = _answer(raw)
     try:
         denials = [explain(item["code"], item["args"]) for item in answer["denials"]]
         grounds = [explain(item["code"], item["args"]) for item in answer["grounds"]]
     except UnknownReason as error:
         raise Undecided("pdp:unknown-reason") from error
-    obligations = tuple(_obligations().validate_python(answer["obligations"]))
+    obligations = _typed(answer["obligations"])
     allowed = answer["allow"] is True
     if allowed:
-        _check_permit(question, denials, grounds, obligations, answer["valid_until_ms"])
-    elif not denials or obligations:
+        whole = (
+            not denials
+            and grounds_hold(question, grounds)
+            and obligations_hold(question, obligations)
+            and question.now_ms < answer["valid_until_ms"] <= last_moment_ms(question, grounds)
+        )
+    else:
+        whole = bool(denials) and not obligations
+    if not whole:
         raise Undecided("pdp:inconsistent")
     return Decision(
         allowed=allowed,
@@ -86,7 +110,7 @@ def incoming(raw: str | bytes, question: Question, seal: Seal) -> Decision:
         policy_digest=seal.policy_digest,
         decision_id=new_id(Kind.DECISION),
         engine=seal.engine,
-        revision=question.revision,
+        revision=revision or question.revision,
         valid_until_ms=answer["valid_until_ms"] if allowed else question.now_ms,
     )
 
@@ -126,31 +150,31 @@ def _answer(raw: str | bytes) -> dict:  # type: ignore[type-arg]  # shape held b
     return value
 
 
-def _check_permit(
-    question: Question,
-    denials: list[Reason],
-    grounds: list[Reason],
-    obligations: tuple[Obligation, ...],
-    valid_until_ms: int,
-) -> None:
-    """A permit has grounds, no denial, time left, one binding to this purpose, and redacts real fields."""
-    bindings = [duty.purpose for duty in obligations if isinstance(duty, PurposeBinding)]
-    redacted = {field for duty in obligations if isinstance(duty, Redact) for field in duty.fields}
-    holds = (
-        not denials
-        and bool(grounds)
-        and valid_until_ms > question.now_ms
-        and bindings == [question.purpose]
-        and redacted < {field.name for field in question.dataset.fields}
-    )
-    if not holds:
-        raise Undecided("pdp:inconsistent")
+def read_obligations(written: Json) -> tuple[Obligation, ...]:
+    """Read a list of obligations; raise Undecided for one outside the vocabulary or its bounds."""
+    if not _validator("obligations").is_valid(written):
+        raise Undecided("pdp:bad-answer")
+    return _typed(written)
+
+
+# decision.schema.json refers to the schema of obligations, so an answer was held against it already.
+def _typed(written: Json) -> tuple[Obligation, ...]:
+    try:
+        return tuple(_obligations().validate_python(written))
+    except ValidationError as error:
+        raise Undecided("pdp:bad-answer") from error
 
 
 @cache
 def _validator(name: str) -> jsonschema_rs.Validator:
-    schema = json.loads((files("policies") / "schemas" / f"{name}.schema.json").read_bytes())
-    return jsonschema_rs.validator_for(schema)
+    shared = _schema("obligations")
+    registry = jsonschema_rs.Registry([(shared["$id"], shared)])
+    return jsonschema_rs.validator_for(_schema(name), registry=registry)
+
+
+def _schema(name: str) -> dict:  # type: ignore[type-arg]  # a JSON Schema, read by its engine alone
+    schema: dict = json.loads((files("policies") / "schemas" / f"{name}.schema.json").read_bytes())  # type: ignore[type-arg]  # as above
+    return schema
 
 
 @cache

@@ -6,6 +6,7 @@ decision point itself, and always refuse.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from string import Formatter
 
 from contracts.errors import Invalid
@@ -15,6 +16,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     # grounds of a permit
     "agreement-in-force": ("共享协议 {agreement} 有效。", "Agreement {agreement} is in force."),
     "may-apply": ("可以提出共享申请。", "An application may be made."),
+    "emergency-declared": (
+        "已宣布的紧急状态 {emergency} 覆盖该数据集。",
+        "The declared emergency {emergency} covers the dataset.",
+    ),
     # denials that hold for every action
     "action-unknown": ("策略不认识这种操作。", "The policy knows no such action."),
     "facts-incomplete": (
@@ -33,13 +38,24 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该数据不予共享,依据:{basis}",
         "The dataset is not shared, on this basis: {basis}",
     ),
+    "sharing-contradicts": (
+        "登记自相矛盾:无条件共享不得附带使用条件。",
+        "The record contradicts itself: what is shared unconditionally may carry no conditions.",
+    ),
     "purpose-not-offered": (
         "提供方没有为用途 {purpose} 提供该数据。",
         "The provider does not offer the dataset for the purpose {purpose}.",
     ),
     "level-too-low": (
-        "该数据为第 {classification} 级,仅限国家级和省级参与方使用。",
-        "The dataset is of class {classification}, open to national and provincial participants only.",
+        "可见内容为第 {classification} 级;使用方不是国家级、省级或提供方的上级,提供方也未为此用途列出字段。",
+        (
+            "What is visible is of class {classification}; the consumer is neither national nor provincial "
+            "nor above the provider, which names no fields for this purpose."
+        ),
+    ),
+    "core-not-named": (
+        "可见内容为第 4 级(核心)数据,而提供方没有为用途 {purpose} 列出可见字段。",
+        "What is visible is core data (class 4), and the provider names no fields for the purpose {purpose}.",
     ),
     "sector-not-named": (
         "行业 {sector} 不属于政府部门,而提供方没有为此用途列出可见字段。",
@@ -48,6 +64,44 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "nothing-visible": (
         "按用途 {purpose} 脱敏后没有任何可见字段。",
         "No field stays visible for the purpose {purpose}.",
+    ),
+    # denials by the conditions of the dataset's record
+    "territory-not-allowed": (
+        "登记的使用条件不包括使用方所在地区 {territory}。",
+        "The conditions of the record leave out the consumer's territory {territory}.",
+    ),
+    "level-not-allowed": (
+        "登记的使用条件不包括使用方的层级 {level}。",
+        "The conditions of the record leave out the consumer's level {level}.",
+    ),
+    "sector-not-allowed": (
+        "登记的使用条件不包括使用方的行业 {sector}。",
+        "The conditions of the record leave out the consumer's sector {sector}.",
+    ),
+    "network-not-allowed": (
+        "登记的使用条件不允许从网络地址 {address} 使用。",
+        "The conditions of the record allow no use from the network address {address}.",
+    ),
+    "weekday-not-allowed": (
+        "登记的使用条件不允许在星期 {weekday} 使用(1 为星期一)。",
+        "The conditions of the record allow no use on weekday {weekday} (1 is Monday).",
+    ),
+    "hour-not-allowed": (
+        "登记的使用条件不允许在 {hour} 时(北京时间)使用。",
+        "The conditions of the record allow no use in the hour {hour} (UTC+8).",
+    ),
+    # denials by its duties
+    "duties-conflict": (
+        "提供方的要求互相冲突:规定了两种汇总方式,或要求汇总须隐去的字段。",
+        "The provider's duties contradict each other: two ways to aggregate, or a figure of a hidden field.",
+    ),
+    "duty-names-no-field": (
+        "提供方的要求涉及字段 {field},而数据契约中没有该字段。",
+        "A duty of the record is about the field {field}, which its contract does not have.",
+    ),
+    "no-emergency": (
+        "目前没有覆盖该数据集的紧急状态;应急用途的数据只在紧急状态期间传输。",
+        "No declared emergency covers the dataset; data moves for emergency response only while one does.",
     ),
     # denials of an application
     "application-time-past": ("申请的使用期限已经过去。", "The time applied for has already passed."),
@@ -62,6 +116,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "record-changed": (
         "数据集登记在签订协议后已变更,需要重新签订。",
         "The dataset's record has changed since the agreement was signed; a new agreement is needed.",
+    ),
+    "onward-sharing-forbidden": (
+        "共享协议允许再次转让,本联盟不予允许。",
+        "The agreement would let the data be passed on, which the alliance forbids.",
     ),
     "subscription-not-active": ("订阅当前状态为 {state}。", "The subscription is {state}, not active."),
     "receipt-owed": (
@@ -88,6 +146,24 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "pdp:inconsistent": ("策略引擎的答复自相矛盾。", "The policy engine's answer contradicts itself."),
     "pdp:unknown-reason": ("策略给出了未登记的理由。", "The policy gave a reason that is not on the list."),
     "pdp:closed": ("策略引擎已经关闭。", "The policy engine is closed."),
+    "pdp:unavailable": ("无法连接策略服务器。", "The policy server cannot be reached."),
+    "pdp:timeout": ("策略服务器未在时限内答复。", "The policy server did not answer in time."),
+    "pdp:untrusted": (
+        "策略服务器的 TLS 连接不可信。",
+        "The TLS connection to the policy server cannot be trusted.",
+    ),
+    "pdp:refused": (
+        "策略服务器不接受本中心的令牌或证书。",
+        "The policy server does not accept this exchange's token or certificate.",
+    ),
+    "pdp:wrong-bundle": (
+        "策略服务器所用的策略包不是本中心批准的版本。",
+        "The policy server decides with a bundle that this exchange does not expect.",
+    ),
+    "pdp:resting": (
+        "策略服务器连续无法连接,暂停询问,稍后自动重试。",
+        "The policy server failed several times in a row; it is asked again in a moment.",
+    ),
 }
 
 
@@ -109,6 +185,7 @@ def explain(code: str, args: Mapping[str, int | str] | None = None) -> Reason:
     return Reason(code, zh.format_map(given), en.format_map(given), given)
 
 
-def arguments(code: str) -> set[str]:
+@cache
+def arguments(code: str) -> frozenset[str]:
     """Name the arguments that the sentence of ``code`` needs."""
-    return {name for _, name, _, _ in Formatter().parse(SENTENCES[code][1]) if name}
+    return frozenset(name for _, name, _, _ in Formatter().parse(SENTENCES[code][1]) if name)

@@ -46,6 +46,7 @@ class EntryKind(StrEnum):
     MEMBER_JOIN = "member.join"
     MEMBER_APPROVE = "member.approve"
     MEMBER_SUSPEND = "member.suspend"
+    MEMBER_QUARANTINE = "member.quarantine"
     MEMBER_RESUME = "member.resume"
     MEMBER_REVOKE = "member.revoke"
     DIRECTORY = "directory"
@@ -67,6 +68,9 @@ class EntryKind(StrEnum):
     KEY_REVOKE = "key.revoke"
     TRUST_ROOT = "trust.root"
     TWIN = "twin"
+    EMERGENCY_DECLARE = "emergency.declare"
+    EMERGENCY_END = "emergency.end"
+    EMERGENCY_REVIEW = "emergency.review"
     SECURITY_EVENT = "sec.event"
     POLICY_ACTIVATE = "policy.activate"
     ADMIN_ACT = "admin.act"
@@ -204,6 +208,7 @@ FIELDS: dict[EntryKind, dict[str, Field]] = {
     EntryKind.MEMBER_JOIN: _MEMBER,
     EntryKind.MEMBER_APPROVE: _MEMBER,
     EntryKind.MEMBER_SUSPEND: _MEMBER,
+    EntryKind.MEMBER_QUARANTINE: _MEMBER,
     EntryKind.MEMBER_RESUME: _MEMBER,
     EntryKind.MEMBER_REVOKE: _MEMBER,
     EntryKind.DIRECTORY: {"n": _NUMBER, "prev": _DIGEST.or_null(), "dig": _DIGEST},
@@ -307,6 +312,28 @@ FIELDS: dict[EntryKind, dict[str, Field]] = {
     },
     EntryKind.TRUST_ROOT: {"n": _NUMBER, "dig": _DIGEST, "k": _NUMBER},
     EntryKind.TWIN: {"origin": _ORIGIN, "size": _NUMBER, "srt": _SM3_ROOT},
+    EntryKind.EMERGENCY_DECLARE: {
+        "eme": _identifier(Kind.EMERGENCY),
+        "dig": _DIGEST,
+        "until": TIME,
+        "act": _COMMITMENT,
+        "role": _CODE,
+    },
+    EntryKind.EMERGENCY_END: {
+        "eme": _identifier(Kind.EMERGENCY),
+        "why": _CODE,
+        "n": _COUNT,
+        "act": _COMMITMENT.if_any(),
+        "role": _CODE.if_any(),
+    },
+    EntryKind.EMERGENCY_REVIEW: {
+        "eme": _identifier(Kind.EMERGENCY),
+        "why": _CODE,
+        "n": _COUNT,
+        "dig": _COMMITMENT,
+        "act": _COMMITMENT,
+        "role": _CODE,
+    },
     EntryKind.SECURITY_EVENT: {
         "eid": _identifier(Kind.EVENT),
         "cls": _CODE,
@@ -314,7 +341,13 @@ FIELDS: dict[EntryKind, dict[str, Field]] = {
         "part": _PARTICIPANT.or_null(),
         "dig": _DIGEST,
     },
-    EntryKind.POLICY_ACTIVATE: {"pol": _DIGEST, "by": _COMMITMENT.if_any()},
+    # Whoever proposed it, whoever approved it, and what the latter signed; the founders' act has none.
+    EntryKind.POLICY_ACTIVATE: {
+        "pol": _DIGEST,
+        "act": _COMMITMENT.if_any(),
+        "by": _COMMITMENT.if_any(),
+        "dig": _DIGEST.if_any(),
+    },
     EntryKind.ADMIN_ACT: {"act": _COMMITMENT, "role": _CODE, "what": _CODE, "dig": _DIGEST},
 }
 

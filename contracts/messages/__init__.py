@@ -28,6 +28,18 @@ from contracts.messages.completeness import (
     SubscriptionHeads,
     TransferCount,
 )
+from contracts.messages.emergencies import (
+    EMERGENCY_DECLARED,
+    EMERGENCY_ENDED,
+    EMERGENCY_PURPOSE,
+    EMERGENCY_REVIEWED,
+    MAX_EMERGENCY,
+    REVIEW_OVERDUE,
+    Emergency,
+    EmergencyList,
+    Finding,
+    Scope,
+)
 from contracts.messages.gossip import ForkAnswer, ForkReport, GossipAnswer, GossipQuestion
 from contracts.messages.incidents import EventList, SecurityEvent, Severity
 from contracts.messages.keys import (
@@ -96,7 +108,10 @@ from contracts.messages.obligations import (
     RowFilter,
     Watermark,
     filter_parts,
+    filtered_fields,
+    redacted_fields,
 )
+from contracts.messages.policies import PersonName, PolicyApproval, PolicyProposal
 from contracts.messages.publishing import (
     Catalog,
     CatalogEntry,
@@ -153,8 +168,14 @@ from contracts.messages.wire import (
 )
 
 __all__ = [
+    "EMERGENCY_DECLARED",
+    "EMERGENCY_ENDED",
+    "EMERGENCY_PURPOSE",
+    "EMERGENCY_REVIEWED",
     "HOP_BY_HOP",
+    "MAX_EMERGENCY",
     "MAX_SECOND_KEYS",
+    "REVIEW_OVERDUE",
     "Abort",
     "AdminCode",
     "AggregateOnly",
@@ -191,13 +212,16 @@ __all__ = [
     "Discharged",
     "Distribution",
     "Duty",
+    "Emergency",
     "EmergencyId",
+    "EmergencyList",
     "EndAgreement",
     "EventId",
     "EventList",
     "Expiry",
     "FieldFilter",
     "Filter",
+    "Finding",
     "ForkAnswer",
     "ForkReport",
     "GossipAnswer",
@@ -241,6 +265,9 @@ __all__ = [
     "OwnHeads",
     "ParticipantId",
     "PastKey",
+    "PersonName",
+    "PolicyApproval",
+    "PolicyProposal",
     "Poll",
     "PollAnswer",
     "Probe",
@@ -264,6 +291,7 @@ __all__ = [
     "Role",
     "RowCondition",
     "RowFilter",
+    "Scope",
     "SecurityEvent",
     "Severity",
     "ShardList",
@@ -289,5 +317,7 @@ __all__ = [
     "WideVKey",
     "Wire",
     "filter_parts",
+    "filtered_fields",
+    "redacted_fields",
     "utc",
 ]

@@ -45,12 +45,17 @@ class Level(StrEnum):
 
 
 class MemberStatus(StrEnum):
-    """Where a participant stands."""
+    """Where a participant stands.
+
+    Suspended is a matter of standing, quarantined one of danger: its keys may be in other hands. Nothing goes
+    to either or comes from it; evidence of what was done before is still taken from who is quarantined.
+    """
 
     INVITED = "invited"
     PENDING = "pending"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    QUARANTINED = "quarantined"
     REVOKED = "revoked"
 
 

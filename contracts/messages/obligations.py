@@ -4,8 +4,8 @@ An obligation that is not in this list is refused by whoever reads it. Values ar
 that a list of obligations has one digest. Row filters are UCAST trees (conditions as data, never query text).
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field
 
@@ -46,9 +46,10 @@ class MaskTruncate(Wire):
 
 
 class MaskGeneralise(Wire):
-    """Keep a code or a time only down to a level; the rest becomes zeros, so that its form stays.
+    """Keep a code or a time only down to a level; the rest becomes zeros, and what is neither becomes null.
 
-    Codes are GB/T 2260 (province 2 digits, city 4, county 6); times are ISO 8601 local or UTC.
+    Codes are GB/T 2260 (province 2 digits, city 4, county 6) and always six digits afterwards, whatever their
+    length; times are ISO 8601, local ones without fractions, those with a zone in UTC.
     """
 
     method: Literal["generalise"] = "generalise"
@@ -58,7 +59,8 @@ class MaskGeneralise(Wire):
 class MaskGeoGrid(Wire):
     """Move a coordinate, or every place of a GeoJSON geometry, to the centre of its grid cell.
 
-    A cell measures ``cell_millidegrees`` thousandths of a degree in both directions; 10 are about 1.1 km.
+    A cell measures ``cell_millidegrees`` thousandths of a degree in both directions; 10 are about 1.1 km, and
+    less from east to west the nearer the poles. Places that fall together become one.
     """
 
     method: Literal["geo-grid"] = "geo-grid"
@@ -122,6 +124,11 @@ def filter_parts(
             yield from filter_parts(part, depth + 1)
 
 
+def filtered_fields(rows: FieldFilter | CompoundFilter) -> frozenset[str]:
+    """Name the fields that a filter speaks of."""
+    return frozenset(part.field for _, part in filter_parts(rows) if isinstance(part, FieldFilter))
+
+
 RowCondition = Annotated[Filter, AfterValidator(_bounded)]
 
 
@@ -161,6 +168,11 @@ class AggregateOnly(Wire):
     by: Annotated[list[Short], Field(min_length=1, max_length=8)]
     measures: Annotated[list[Measure], Field(min_length=1, max_length=64)]
     min_group: Annotated[int, Field(ge=2, le=1_000_000)]
+
+    @property
+    def figured(self) -> frozenset[str]:
+        """Name the fields that figures are made of and grouped by."""
+        return frozenset([*self.by, *(measure.field for measure in self.measures)])
 
 
 class Quota(Wire):
@@ -203,15 +215,7 @@ class Expiry(Wire):
 
 
 Obligation = Annotated[
-    Redact
-    | Mask
-    | RowFilter
-    | AggregateOnly
-    | Quota
-    | Rate
-    | Watermark
-    | PurposeBinding
-    | Expiry,
+    Redact | Mask | RowFilter | AggregateOnly | Quota | Rate | Watermark | PurposeBinding | Expiry,
     Field(discriminator="kind"),
 ]
 ObligationKind = Literal[
@@ -227,6 +231,29 @@ ObligationKind = Literal[
 ]
 
 
+def redacted_fields(obligations: Iterable[Obligation]) -> tuple[str, ...]:
+    """Collect the fields that obligations drop, sorted; a kind that is not listed here is an error."""
+    found: set[str] = set()
+    for item in obligations:
+        match item:
+            case Redact():
+                found.update(item.fields)
+            case (
+                Mask()
+                | RowFilter()
+                | AggregateOnly()
+                | Quota()
+                | Rate()
+                | Watermark()
+                | PurposeBinding()
+                | Expiry()
+            ):
+                pass
+            case _:
+                assert_never(item)
+    return tuple(sorted(found))
+
+
 class Duty(Wire):
     """What a provider asks of a use of its dataset; an empty list holds for every purpose, level or sector.
 
@@ -240,6 +267,14 @@ class Duty(Wire):
     obligation: Annotated[
         Mask | RowFilter | AggregateOnly | Quota | Rate | Watermark | Expiry, Field(discriminator="kind")
     ]
+
+    def is_asked_of(self, *, purpose: str, level: str, sector: str) -> bool:
+        """Say whether the duty is asked of a use: of this purpose, by a consumer of this level and sector."""
+        return (
+            (not self.purposes or purpose in self.purposes)
+            and (not self.levels or level in self.levels)
+            and (not self.sectors or sector in self.sectors)
+        )
 
 
 class Hours(Wire):

@@ -1,7 +1,8 @@
 """Ask the policy outside any transaction, then act only if the facts are still the same.
 
 The facts are gathered twice by the same function: for the question, and again inside the unit that acts. A
-revision that differs, or a decision that is no longer valid, asks again; after three times it gives up.
+revision or a policy that differs, or a decision that is no longer valid, asks again; after three times it
+gives up. What a permit let happen is kept with its question, in the same unit.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from contracts.clock import epoch_ms
 from contracts.errors import Conflict
 from exchange.incidents.denials import Denial, refuse
 from exchange.parts import Parts
+from exchange.policies.flow import follow
+from exchange.policies.ledger import keep
+from exchange.policies.store import active_digest
 from policies.decision import Decision, Question
 
 ATTEMPTS = 3
@@ -34,6 +38,13 @@ class FactsChanged(Conflict):
     next_en = "Try again in a moment."
 
 
+class PolicyChanged(FactsChanged):
+    """Another policy came into force while this one decided."""
+
+    code = "policy-changed"
+    title_zh = "作出决定期间访问策略已变更"
+
+
 async def decide_and_act(parts: Parts, gather: Gather, act: Act[T]) -> Committed[T]:
     """Decide on the facts that ``gather`` reads and run ``act`` in a log unit if they still hold.
 
@@ -48,14 +59,21 @@ async def decide_and_act(parts: Parts, gather: Gather, act: Act[T]) -> Committed
             await refuse(parts, Denial.of(question, decision))
         try:
             return await parts.log.commit(partial(_act_if_same, gather, act, question, decision))
-        except FactsChanged:
-            continue
+        except FactsChanged as changed:
+            if isinstance(changed, PolicyChanged):
+                follow(parts)
     raise FactsChanged
 
 
 def _act_if_same(gather: Gather, act: Act[T], question: Question, decision: Decision, unit: Unit) -> T:
     if epoch_ms(unit.now) >= decision.valid_until_ms:
         raise FactsChanged("the decision is too old")
+    if active_digest(unit.session) not in {decision.policy_digest, None}:
+        raise PolicyChanged("another policy is in force")
     if gather(unit.session, unit.now).revision != question.revision:
         raise FactsChanged
-    return act(unit, question, decision)
+    size = unit.size
+    value = act(unit, question, decision)
+    if unit.size > size:
+        keep(unit, question, decision)
+    return value

@@ -14,10 +14,17 @@ from exchange.agreements.model import OwnDataset
 from exchange.catalog import store as catalog
 from exchange.catalog.model import ContractUnknown, DatasetUnknown
 from exchange.catalog.tables import DatasetRow
+from exchange.emergencies.facts import emergency_facts
 from exchange.members.store import find_member
 from nodes.signed import Signed, peek_statement
 from policies.decision import Question
-from policies.facts import ApplicationFacts, DatasetFacts, FieldFacts, ParticipantFacts
+from policies.facts import (
+    ApplicationFacts,
+    DatasetFacts,
+    EmergencyFacts,
+    FieldFacts,
+    ParticipantFacts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,17 @@ def current_dataset(session: Session, dataset: str) -> CurrentDataset:
     return CurrentDataset(row, record, facts)
 
 
-def apply_question(session: Session, now: datetime, *, application: Application) -> Question:
+def emergency_of(
+    session: Session, now: datetime, dataset: CurrentDataset, purpose: str
+) -> EmergencyFacts | None:
+    """Give the emergency in force that covers a dataset and is the purpose; None in ordinary times."""
+    theme = dataset.record.statement.theme
+    return emergency_facts(session, now, dataset=dataset.facts, theme=theme, purpose=purpose)
+
+
+def apply_question(
+    session: Session, now: datetime, *, application: Application, address: str | None = None
+) -> Question:
     """Ask whether this application may be made; raise DatasetUnknown, UnknownMember or OwnDataset."""
     dataset = current_dataset(session, application.dataset)
     if dataset.row.provider == application.consumer:
@@ -67,4 +84,6 @@ def apply_question(session: Session, now: datetime, *, application: Application)
         dataset=dataset.facts,
         purpose=application.purpose,
         application=ApplicationFacts(epoch_ms(application.until)),
+        emergency=emergency_of(session, now, dataset, application.purpose),
+        address=address,
     )

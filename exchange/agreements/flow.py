@@ -41,7 +41,7 @@ async def apply(parts: Parts, caller: Caller, envelope: str) -> ApplicationView:
     signed = read_statement(envelope, Application, caller.key)
     check_speaker(signed.statement.consumer, caller.participant)
     if not _is_known(parts, signed):
-        gather = partial(apply_question, application=signed.statement)
+        gather = partial(apply_question, application=signed.statement, address=caller.address)
         await decide_and_act(parts, gather, partial(_open, signed))
         log.info("application_opened", application=signed.statement.application)
     await advance(parts, signed.statement.application)
@@ -107,7 +107,13 @@ def _open(signed: Signed[Application], unit: Unit, question: Question, decision:
     if store.count_since(session, asked.consumer, unit.now - model.MINUTE) >= model.MAX_APPLICATIONS_A_MINUTE:
         raise model.TooManyApplications(f"{model.MAX_APPLICATIONS_A_MINUTE} applications came in a minute")
     dataset = current_dataset(session, asked.dataset)
-    terms = model.draft_terms(signed, dataset.record, agreement=new_id(Kind.AGREEMENT), now=unit.now)
+    terms = model.draft_terms(
+        signed,
+        dataset.record,
+        agreement=new_id(Kind.AGREEMENT),
+        now=unit.now,
+        emergency_until_ms=None if question.emergency is None else question.emergency.until_ms,
+    )
     fields = {
         "app": asked.application,
         "cons": asked.consumer,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from audit.formats.dsse import Envelope, parse_envelope
 from audit.keys.signing import PublicKey
+from contracts.clock import from_epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from contracts.messages import Agreement, AgreementAnswer, Application, ApplicationState, DatasetRecord, Text
 from nodes.signed import Signed
@@ -145,10 +146,21 @@ def next_turn(turn: Turn, outcome: Outcome) -> Turn:
 
 
 def draft_terms(
-    application: Signed[Application], record: Signed[DatasetRecord], *, agreement: str, now: datetime
+    application: Signed[Application],
+    record: Signed[DatasetRecord],
+    *,
+    agreement: str,
+    now: datetime,
+    emergency_until_ms: int | None = None,
 ) -> Agreement:
-    """Write the terms that both sides are asked to sign, under the fresh id ``agreement``."""
+    """Write the terms that both sides are asked to sign, under the fresh id ``agreement``.
+
+    What is agreed in an emergency ends with it where the record opted in: its provider is not asked first.
+    """
     asked, offered = application.statement, record.statement
+    expires_at = asked.until
+    if emergency_until_ms is not None and offered.emergency:
+        expires_at = min(expires_at, from_epoch_ms(emergency_until_ms))
     return Agreement(
         agreement=agreement,
         application=application.digest,
@@ -159,7 +171,7 @@ def draft_terms(
         sharing=offered.sharing,
         purpose=asked.purpose,
         not_before=now,
-        expires_at=asked.until,
+        expires_at=expires_at,
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlmodel import Session, col, func, or_, select
 
 from contracts.clock import epoch_ms
-from exchange.agreements.model import Turn
+from exchange.agreements.model import AgreementState, Turn
 from exchange.agreements.tables import AgreementRow, ApplicationRow
 
 _OPEN = (Turn.PROVIDER.value, Turn.CONSUMER.value)
@@ -71,3 +71,17 @@ def add_agreement(session: Session, row: AgreementRow) -> None:
     """Keep a new agreement."""
     session.add(row)
     session.flush()
+
+
+def agreements_about(session: Session, dataset: str, now: datetime) -> list[AgreementRow]:
+    """List the agreements about a dataset that have neither ended nor expired, by id."""
+    query = (
+        select(AgreementRow)
+        .where(
+            col(AgreementRow.dataset) == dataset,
+            col(AgreementRow.state) == AgreementState.ACTIVE.value,
+            col(AgreementRow.expires_at) > epoch_ms(now),
+        )
+        .order_by(col(AgreementRow.agreement))
+    )
+    return list(session.exec(query))

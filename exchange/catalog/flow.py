@@ -12,6 +12,7 @@ from contracts.canonical import Json
 from contracts.messages import (
     Catalog,
     CatalogEntry,
+    ContractRef,
     ContractRegistration,
     DatasetRecord,
     Manifest,
@@ -27,7 +28,11 @@ from exchange.evidence import check_speaker, conceal, log_statement
 from exchange.identity import Caller
 from exchange.members.store import list_members
 from exchange.parts import Parts
-from nodes.signed import Signed, read_statement
+from exchange.transfers.store import received_under
+from nodes.publishing.datasets import contract_of
+from nodes.publishing.onward import OnwardSharing
+from nodes.publishing.terms import check_terms
+from nodes.signed import Signed, peek_statement, read_statement
 
 
 async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
@@ -51,19 +56,21 @@ async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
 async def register_dataset(parts: Parts, caller: Caller, envelope: str) -> CatalogEntry:
     """Take the next record of a dataset; give its catalog entry.
 
-    Raises OtherSigner, DatasetTaken, WrongNumber, ContractUnknown, ContractChanged or FieldUnknown.
+    Raises OtherSigner, DatasetTaken, WrongNumber, ContractUnknown, ContractChanged, FieldUnknown or
+    TermsUnfit.
     """
     signed = read_statement(envelope, DatasetRecord, caller.key)
     check_speaker(signed.statement.provider, caller.participant)
-    committed = await parts.log.commit(lambda unit: _declare(unit, signed))
+    contract = _registered(parts, signed.statement.contract)
+    committed = await parts.log.commit(lambda unit: _declare(unit, signed, contract))
     return committed.value
 
 
 async def publish_release(parts: Parts, caller: Caller, dataset: str, envelope: str) -> ReleaseEntry:
     """Take the next release of a feed; give its number and place in the log.
 
-    Raises OtherSigner, DatasetUnknown, DatasetTaken, WrongNumber, WrongPrevious, WrongContract or
-    CountsDisagree.
+    Raises OtherSigner, DatasetUnknown, DatasetTaken, WrongNumber, WrongPrevious, WrongContract,
+    CountsDisagree or OnwardSharing.
     """
     signed = read_statement(envelope, Manifest, caller.key)
     check_speaker(signed.statement.provider, caller.participant)
@@ -136,7 +143,16 @@ def _adopt(unit: Unit, signed: Signed[ContractRegistration], contract: Contract)
     store.add_adoption(session, row)
 
 
-def _declare(unit: Unit, signed: Signed[DatasetRecord]) -> CatalogEntry:
+def _registered(parts: Parts, ref: ContractRef) -> Contract | None:
+    """Read a contract before the unit: a version never changes, and reading it takes the writer's time."""
+    with parts.database.read() as session:
+        envelope = store.contract_envelope(session, ref.id, ref.version)
+    if envelope is None:
+        return None
+    return contract_of(peek_statement(envelope, ContractRegistration).statement.document)
+
+
+def _declare(unit: Unit, signed: Signed[DatasetRecord], contract: Contract | None) -> CatalogEntry:
     session, record = unit.session, signed.statement
     row = store.find_dataset(session, record.dataset)
     before = store.find_record(session, record.dataset, record.number)
@@ -144,6 +160,9 @@ def _declare(unit: Unit, signed: Signed[DatasetRecord]) -> CatalogEntry:
         return store.catalog_entry(row)
     known = store.known_contract(session, record.contract.id, record.contract.version)
     model.check_record(record, store.standing(row), known)
+    if contract is None:
+        raise model.ContractUnknown(f"{record.contract.id} {record.contract.version} is not registered")
+    check_terms(record, contract)
     fields: dict[str, Json] = {
         "part": record.provider,
         "dsc": conceal(session, record.dataset.encode(), salt=new_salt(), now=unit.now),
@@ -181,6 +200,14 @@ def _present(signed: Signed[DatasetRecord], before: DatasetRow | None) -> Datase
     )
 
 
+def _check_not_received(unit: Unit, manifest: Manifest) -> None:
+    """Refuse what the provider of a release itself received from another participant: it is bound to that."""
+    for digest in (manifest.source.sha256, manifest.distribution.sha256):
+        grant = received_under(unit.session, manifest.provider, digest)
+        if grant is not None:
+            raise OnwardSharing(f"the provider itself received these bytes under {grant}", grant=grant)
+
+
 def _publish(unit: Unit, signed: Signed[Manifest]) -> ReleaseEntry:
     session, manifest = unit.session, signed.statement
     before = store.find_release(session, manifest.dataset, manifest.number)
@@ -188,6 +215,7 @@ def _publish(unit: Unit, signed: Signed[Manifest]) -> ReleaseEntry:
         return store.release_entry(before)
     dataset = store.find_dataset(session, manifest.dataset)
     model.check_release(manifest, store.standing(dataset))
+    _check_not_received(unit, manifest)
     fields: dict[str, Json] = {
         "part": manifest.provider,
         "dsc": conceal(session, manifest.dataset.encode(), salt=new_salt(), now=unit.now),

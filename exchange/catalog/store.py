@@ -117,6 +117,12 @@ def search(session: Session, words: str, sharing: str | None, providers: Iterabl
     return [catalog_entry(row) for row in rows]
 
 
+def dataset_names(session: Session, *, after: str, limit: int) -> list[str]:
+    """Name up to ``limit`` datasets behind a name, in the order of their names."""
+    query = select(DatasetRow.dataset).where(col(DatasetRow.dataset) > after)
+    return list(session.exec(query.order_by(col(DatasetRow.dataset)).limit(limit)))
+
+
 def totals(session: Session) -> tuple[int, int, int]:
     """Count datasets, releases and published rows."""
     counted = session.exec(

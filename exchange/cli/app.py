@@ -11,14 +11,19 @@ from exchange.cli import (
     contract,
     demo,
     doctor,
+    emergency,
     exchange,
+    keeping,
     keys,
     node,
+    people,
     retention,
     sharing,
     trust,
 )
 from exchange.cli.output import out
+from exchange.cli.policy import bundling, changing, reviewing, trying  # noqa: F401  # to add commands
+from exchange.cli.policy.app import app as policy_app
 
 app = typer.Typer(
     name="headwaters",
@@ -28,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 exchange.app.command()(retention.erase)
+exchange.app.add_typer(people.app, name="person", help="交换中心人员 / the exchange's people")
 app.add_typer(exchange.app, name="exchange", help="交换中心运维 / the exchange's operator")
 app.add_typer(node.app, name="node", help="省级节点 / a province's node")
 app.add_typer(contract.app, name="contract", help="数据契约 / schema contracts")
@@ -35,7 +41,10 @@ app.add_typer(sharing.dataset_app, name="dataset", help="数据集登记 / decla
 app.add_typer(sharing.catalog_app, name="catalog", help="目录检索 / find data")
 app.add_typer(sharing.agreement_app, name="agreement", help="共享协议 / agreements")
 app.add_typer(sharing.quarantine_app, name="quarantine", help="隔离区 / rejected rows")
+app.add_typer(keeping.received_app, name="received", help="已接收的数据 / what was received, until when")
 app.add_typer(trust.app, name="trust", help="各省共签的信任根 / the trust root that the provinces sign")
+app.add_typer(policy_app, name="policy", help="访问策略 / access policies")
+app.add_typer(emergency.app, name="emergency", help="紧急状态 / declared emergencies")
 app.add_typer(audit.app, name="audit", help="审计日志 / the audit trail")
 app.add_typer(audit.events_app, name="events", help="安全事件 / security events")
 node.app.command("rotate-key")(keys.rotate_node_key)
@@ -47,6 +56,7 @@ app.command("publish")(sharing.publish)
 app.command("apply")(sharing.apply)
 app.command("subscribe")(sharing.subscribe)
 app.command("pull")(sharing.pull)
+app.command("trace")(keeping.trace)
 app.command("abort")(completeness.abort)
 app.command("verify")(audit.verify)
 app.command("doctor")(doctor.doctor)

@@ -68,6 +68,8 @@ def _home(home: Path, person: str | None) -> Iterator[Finding]:
         return
     yield Finding("进程 process", ok=True, detail="answers")
     yield from _exchange(status) if is_exchange else _node(status)
+    if is_exchange:
+        yield _policy(ControlClient(home, who).get("/operator/policy"))
 
 
 def _exchange(status: dict[str, Any]) -> Iterator[Finding]:
@@ -80,6 +82,34 @@ def _exchange(status: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(
         "法定副署 quorum", since is None, f"{log['cosignatures']} of {log['quorum']} needed{lacking}"
     )
+    emergencies = status["emergencies"]
+    overdue = emergencies["reviews_overdue"]
+    yield Finding(
+        "紧急状态审查 reviews",
+        overdue == 0,
+        f"{emergencies['in_force']} in force, {emergencies['reviews_due']} to review, {overdue} overdue",
+    )
+
+
+def _policy(standing: dict[str, Any]) -> Finding:
+    """Say which policy decides; a newer one that the software brought is never taken by itself."""
+    said = [standing["policy"][:19]]
+    if standing["shipped_is_new"]:
+        said.append(
+            f"随软件附带的 {standing['shipped'][:19]} 可供提议 a newer one is there to be proposed: "
+            "headwaters policy propose --shipped"
+        )
+    if standing["open"]:
+        said.append(f"待批 waiting: {len(standing['open'])}")
+    late = standing["bridged"]
+    if late:
+        said.append("OPA 服务器尚未取得现行策略 the OPA server does not have it yet")
+    silent = standing["server"] is not None and standing["server"]["policy"] is None
+    if silent:
+        said.append(
+            "OPA 服务器没有答复,所有请求均被拒绝 the OPA server does not answer; all requests are refused"
+        )
+    return Finding("访问策略 policy", not late and not silent, "; ".join(said))
 
 
 def _node(status: dict[str, Any]) -> Iterator[Finding]:
@@ -87,6 +117,8 @@ def _node(status: dict[str, Any]) -> Iterator[Finding]:
     yield Finding("见证 witness", standing != "state-lost", standing or "not a witness")
     stuck = status["outbox_stuck"]
     yield Finding("发件箱 outbox", stuck == 0, f"{status['outbox']} waiting, {stuck} refused")
+    due = status["received_due"]
+    yield Finding("到期数据 received", due == 0, f"{due} to delete (headwaters received purge)")
 
 
 def _private_files(home: Path) -> Iterator[Path]:

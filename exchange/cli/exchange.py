@@ -154,10 +154,26 @@ def suspend(
 
 
 @app.command()
+def quarantine(
+    participant: str,
+    why: Annotated[str, typer.Option(help="理由,写入日志的承诺 / the reason")],
+    home: ExchangeHome = EXCHANGE_HOME,
+    person: Person = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """隔离参与方:与其往来全部停止,证据照收 / cut a member off; only evidence is still taken from it."""
+    show(
+        _act(home, person, participant, "quarantine", {"reason": why}),
+        as_json=as_json,
+        title="已隔离 quarantined",
+    )
+
+
+@app.command()
 def resume(
     participant: str, home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
 ) -> None:
-    """恢复被暂停的参与方 / let a suspended member act again."""
+    """恢复被暂停或隔离的参与方 / let a suspended or quarantined member act again."""
     show(_act(home, person, participant, "resume", {}), as_json=as_json, title="已恢复 resumed")
 
 

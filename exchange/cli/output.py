@@ -98,12 +98,12 @@ def fail(error: HeadwatersError, *, as_json: bool) -> int:
     if as_json:
         sys.stderr.write(orjson.dumps(document(error, "cli"), default=str).decode() + "\n")
         return error.exit_code
-    err.print(f"[bold red]✗ {escape(_harmless(error.title_zh))}[/bold red]  {escape(error.title_en())}")
-    err.print(f"  {escape(_harmless(error.detail))}")
+    err.print(f"[bold red]✗ {escape(harmless(error.title_zh))}[/bold red]  {escape(error.title_en())}")
+    err.print(f"  {escape(harmless(error.detail))}")
     reasons = error.facts.get("reasons") or error.facts.get("faults")
     for reason in reasons if isinstance(reasons, list) else []:
-        err.print(f"  · {escape(_harmless(str(reason)))}")
-    steps = _harmless(f"{error.next_zh}  {error.next_en}")
+        err.print(f"  · {escape(harmless(str(reason)))}")
+    steps = harmless(f"{error.next_zh}  {error.next_en}")
     err.print(f"  [dim]→ {escape(steps)}[/dim]")
     return error.exit_code
 
@@ -138,15 +138,15 @@ def progress_bar(what: str, *, as_json: bool) -> Iterator[Callable[[int, int | N
 
 def _cell(value: object) -> str:
     if isinstance(value, Mapping) and {"zh", "en"} <= set(value):
-        return _harmless(f"{value['zh']} {value['en']}")
+        return harmless(f"{value['zh']} {value['en']}")
     if isinstance(value, list | tuple):
         separator = "\n" if any(isinstance(item, Mapping) for item in value) else ", "
         return separator.join(_cell(item) for item in value)
     if isinstance(value, bool):
         return "是 yes" if value else "否 no"
-    return "–" if value is None else _harmless(str(value))
+    return "–" if value is None else harmless(str(value))
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Show control characters as signs: titles and reasons come from others, and a terminal obeys them."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from contracts.clock import rfc3339
+from contracts.errors import Usage
 from contracts.messages import Sharing
 from exchange.cli.output import NODE_HOME, JsonFlag, NodeHome, Person, follow, show, show_rows
 from nodes.control import ControlClient
@@ -33,6 +35,14 @@ def declare(
     ] = None,
     frequency: Annotated[str, typer.Option(help="更新频率 / update frequency")] = "as published",
     synthetic: Annotated[bool, typer.Option(help="合成数据 / synthetic data")] = False,
+    terms: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="JSON 文件:conditions、duties、emergency / what users are held to",
+        ),
+    ] = None,
     home: NodeHome = NODE_HOME,
     person: Person = None,
     as_json: JsonFlag = False,
@@ -50,9 +60,20 @@ def declare(
         "purpose_fields": [_purpose_fields(text) for text in purpose_field or []],
         "update_frequency": frequency,
         "synthetic": synthetic,
+        **({} if terms is None else _terms(terms)),
     }
     answer = ControlClient(home, person).post("/local/datasets", body)
     show(answer, as_json=as_json, title="数据集已登记 dataset declared")
+
+
+def _terms(path: Path) -> dict[str, Any]:
+    try:
+        words = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise Usage(f"{path.name} is not JSON: {error.msg}") from error
+    if not isinstance(words, dict) or not words.keys() <= {"conditions", "duties", "emergency"}:
+        raise Usage(f"{path.name} is no object of conditions, duties and emergency")
+    return words
 
 
 def _purpose_fields(text: str) -> dict[str, Any]:

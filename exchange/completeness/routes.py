@@ -9,7 +9,7 @@ from contracts.messages import SubscriptionId
 from exchange.completeness import counting, cutting, silence
 from exchange.edge import Since, Wired, answer
 from exchange.evidence import envelope_text
-from exchange.identity import ActiveNode, AdmittedNode, Auditor
+from exchange.identity import AdmittedNode, Auditor, TestifyingNode
 from nodes.bodies import RawBody
 
 router = APIRouter(tags=["completeness"])
@@ -33,7 +33,7 @@ async def own_heads(parts: Wired, caller: AdmittedNode, number: Number) -> Respo
 
 
 @router.post("/counts")
-async def take_count(parts: Wired, caller: ActiveNode, body: RawBody) -> Response:
+async def take_count(parts: Wired, caller: TestifyingNode, body: RawBody) -> Response:
     """Take what a node counted in one window."""
     return answer(await counting.take_count(parts, caller, envelope_text(body)))
 

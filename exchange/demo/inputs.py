@@ -4,13 +4,13 @@ Every dataset says its true place and whether it is synthetic. Files go to the p
 that a city's file goes to its own province where that province takes part.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from contracts.messages import Sharing, Text
+from contracts.messages import EMERGENCY_PURPOSE, Sharing, Text
 from exchange.demo import synthetic
 from exchange.demo.alliance import StepFailed
 from exchange.demo.cast import PROVINCES
@@ -23,6 +23,7 @@ BANK_PURPOSE = "credit-review"
 BANK_FIELDS = (
     "credit_code",
     "enterprise_name",
+    "admin_code",
     "record_year",
     "violations_count",
     "penalties_count",
@@ -30,6 +31,33 @@ BANK_FIELDS = (
     "credit_grade",
     "synthetic",
 )
+# What the bank's file is held to: the city instead of the county, fines to the nearest 100,000 yuan, nobody
+# without a violation on record, a mark that names the bank, a limit, an end.
+BANK_DUTIES: tuple[dict[str, Any], ...] = (
+    {"kind": "mask", "field": "admin_code", "how": {"method": "generalise", "to": "city"}},
+    {"kind": "mask", "field": "penalty_amount_cny", "how": {"method": "round", "digits": -5}},
+    {
+        "kind": "row-filter",
+        "rows": {"type": "field", "operator": "gte", "field": "violations_count", "value": 1},
+    },
+    {"kind": "watermark"},
+    {"kind": "quota", "unit": "rows", "limit": 2000, "window_seconds": 86400},
+    {"kind": "expiry", "days": 90},
+)
+EMERGENCY_FIELDS = (
+    "credit_code",
+    "enterprise_name",
+    "admin_code",
+    "industry_code",
+    "contact_name",
+    "contact_phone",
+    "synthetic",
+)
+_SEEN_FOR = {
+    BANK_PURPOSE: BANK_FIELDS,
+    "regional-assessment": BANK_FIELDS,
+    EMERGENCY_PURPOSE: EMERGENCY_FIELDS,
+}
 AT_HOME = {"air-city-chengdu": "sichuan", "air-city-chongqing": "chongqing"}
 SIMULATED = ("chongqing", "sichuan", "guizhou")
 NOWHERE = "虚构,无真实地点 made up, no real place"
@@ -54,7 +82,8 @@ class PlannedDataset:
     files: tuple[Path, ...]
     classification: int = 1
     purposes: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
+    purpose_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
     def declaration(self) -> dict[str, Any]:
         """Give the body that declares this dataset at its node."""
@@ -68,10 +97,12 @@ class PlannedDataset:
             "classification": self.classification,
             "purposes": list(self.purposes),
             "purpose_fields": [
-                {"purpose": p, "fields": list(self.fields)} for p in self.purposes if self.fields
+                {"purpose": purpose, "fields": list(fields)}
+                for purpose, fields in self.purpose_fields.items()
             ],
             "update_frequency": "one-off 一次性",
             "synthetic": self.synthetic,
+            **self.terms,
         }
 
 
@@ -92,8 +123,9 @@ class Plan:
         return next(d for d in self.datasets if d.dataset == ENTERPRISE)
 
     def beyond_the_bank(self) -> list[str]:
-        """List datasets that the bank has no right to, for the purpose of marketing."""
-        return [d.dataset for d in self.datasets]
+        """List datasets that the bank has no right to, for the purpose of marketing; open ones first."""
+        others = sorted(self.datasets, key=lambda d: d.sharing is not Sharing.UNCONDITIONAL)
+        return [d.dataset for d in others]
 
 
 def plan_inputs(data: Path | None, scratch: Path) -> Plan:
@@ -177,8 +209,13 @@ def _enterprise(scratch: Path) -> PlannedDataset:
         synthetic=True,
         files=(synthetic.write_enterprises(scratch / "enterprises.ndjson"),),
         classification=3,
-        purposes=(BANK_PURPOSE, "regional-assessment"),
-        fields=BANK_FIELDS,
+        purposes=tuple(_SEEN_FOR),
+        purpose_fields=_SEEN_FOR,
+        terms={
+            "conditions": [{"purposes": [EMERGENCY_PURPOSE], "levels": ["national"]}],
+            "duties": [{"purposes": [BANK_PURPOSE], "obligation": duty} for duty in BANK_DUTIES],
+            "emergency": True,
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """Scenes of sharing: contracts, releases, applications, agreements, subscriptions, transfers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,12 +39,8 @@ def publish(stage: Stage, alliance: Alliance, plan: Plan, summary: Summary) -> N
     providers = {dataset.provider for dataset in plan.datasets}
     with ThreadPoolExecutor(max_workers=len(providers)) as pool:
         jobs = [pool.submit(_publish_all, stage, alliance, plan, provider) for provider in sorted(providers)]
-        results = [result for job in jobs for result in job.result()]
-    summary.sources = sorted(results, key=lambda source: (source["dataset"], source["file"]))
+        summary.add_sources([result for job in jobs for result in job.result()])
     summary.datasets = len(plan.datasets)
-    summary.releases = len(results)
-    summary.rows_published = sum(source["rows_published"] for source in results)
-    summary.rows_quarantined = sum(source["rows_quarantined"] for source in results)
 
 
 def _publish_all(stage: Stage, alliance: Alliance, plan: Plan, provider: str) -> list[dict[str, Any]]:
@@ -53,28 +49,30 @@ def _publish_all(stage: Stage, alliance: Alliance, plan: Plan, provider: str) ->
     for dataset in (d for d in plan.datasets if d.provider == provider):
         node.post("/local/contracts", {"contract": dataset.contract})
         node.post("/local/datasets", dataset.declaration())
-        for file in dataset.files:
-            result = publish_file(alliance, provider, dataset.dataset, file)
-            stage.line(
-                f"{CALLED[provider]} {dataset.dataset} 第 {result['release']} 批:"
-                f"发布 {result['published']:,} 行,隔离 {result['quarantined']:,} 行",
-                f"{file.name}, {dataset.place}",
-            )
-            results.append(
-                {
-                    "dataset": dataset.dataset,
-                    "file": file.name,
-                    "place": dataset.place,
-                    "sha256": result["source"]["sha256"],
-                    "rows": result["read"],
-                    "rows_published": result["published"],
-                    "rows_quarantined": result["quarantined"],
-                    "synthetic": dataset.synthetic,
-                    "sharing": dataset.sharing.value,
-                    "provider": provider,
-                }
-            )
+        results += [publish_release(stage, alliance, dataset, file) for file in dataset.files]
     return results
+
+
+def publish_release(stage: Stage, alliance: Alliance, dataset: PlannedDataset, file: Path) -> dict[str, Any]:
+    """Let a dataset's provider publish one file; give its row of the summary."""
+    result = publish_file(alliance, dataset.provider, dataset.dataset, file)
+    stage.line(
+        f"{CALLED[dataset.provider]} {dataset.dataset} 第 {result['release']} 批:"
+        f"发布 {result['published']:,} 行,隔离 {result['quarantined']:,} 行",
+        f"{file.name}, {dataset.place}",
+    )
+    return {
+        "dataset": dataset.dataset,
+        "file": file.name,
+        "place": dataset.place,
+        "sha256": result["source"]["sha256"],
+        "rows": result["read"],
+        "rows_published": result["published"],
+        "rows_quarantined": result["quarantined"],
+        "synthetic": dataset.synthetic,
+        "sharing": dataset.sharing.value,
+        "provider": dataset.provider,
+    }
 
 
 def agree_and_pull(stage: Stage, alliance: Alliance, plan: Plan) -> list[Pulled]:
@@ -122,23 +120,27 @@ def apply_for(alliance: Alliance, consumer: str, dataset: str, purpose: str) -> 
 def take(stage: Stage, alliance: Alliance, consumer: str, dataset: PlannedDataset) -> Pulled:
     """Let a consumer apply for an open dataset, subscribe and receive it."""
     application = apply_for(alliance, consumer, dataset.dataset, PURPOSE)
-    return _receive(stage, alliance, consumer, dataset, application, approve=None)
+    return _receive(stage, alliance, consumer, dataset, application)
 
 
 def _take_with_approval(
     stage: Stage, alliance: Alliance, consumer: str, dataset: PlannedDataset, purpose: str
 ) -> Pulled:
     application = apply_for(alliance, consumer, dataset.dataset, purpose)
+    approve(stage, alliance, consumer, dataset, application)
+    return _receive(stage, alliance, consumer, dataset, application)
 
-    def approve() -> None:
-        held = wait_for("the provider's held application", lambda: _held(alliance, dataset, application))
-        alliance.node(dataset.provider).post(f"/local/applications/{held}/approve", {})
-        stage.line(
-            f"{CALLED[dataset.provider]}人工同意{CALLED[consumer]}使用 {dataset.dataset}",
-            "a person at the provider approves",
-        )
 
-    return _receive(stage, alliance, consumer, dataset, application, approve=approve)
+def approve(
+    stage: Stage, alliance: Alliance, consumer: str, dataset: PlannedDataset, application: dict[str, Any]
+) -> None:
+    """Let a person at the provider agree to an application once it is held there."""
+    held = wait_for("the provider's held application", lambda: _held(alliance, dataset, application))
+    alliance.node(dataset.provider).post(f"/local/applications/{held}/approve", {})
+    stage.line(
+        f"{CALLED[dataset.provider]}人工同意{CALLED[consumer]}使用 {dataset.dataset}",
+        "a person at the provider approves",
+    )
 
 
 def _held(alliance: Alliance, dataset: PlannedDataset, application: dict[str, Any]) -> str | None:
@@ -155,11 +157,7 @@ def _receive(
     consumer: str,
     dataset: PlannedDataset,
     application: dict[str, Any],
-    *,
-    approve: Callable[[], None] | None,
 ) -> Pulled:
-    if approve is not None:
-        approve()
     subscribe(alliance, consumer, dataset.dataset, application)
     result = pull(alliance, consumer, dataset.dataset)
     if not result["files"]:

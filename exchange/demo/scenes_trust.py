@@ -15,6 +15,7 @@ from exchange.demo.summary import Summary
 
 STOPPED = ("yunnan", "xizang", "qinghai")
 PROBES = 3
+PROBED_FOR = "marketing"
 
 
 def lose_and_regain_quorum(stage: Stage, alliance: Alliance, plan: Plan, summary: Summary) -> None:
@@ -69,7 +70,7 @@ def probe(stage: Stage, alliance: Alliance, plan: Plan, summary: Summary) -> Non
     stage.scene("越权探测,全联盟预警", "a consumer probes; one event reaches every province")
     for dataset in plan.beyond_the_bank()[:PROBES]:
         try:
-            apply_for(alliance, BANK.slug, dataset, "marketing")
+            apply_for(alliance, BANK.slug, dataset, PROBED_FOR)
         except (Refused, TooMany):
             continue
         raise StepFailed(f"the bank has no right to {dataset}, and yet the application went through")

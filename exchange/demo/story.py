@@ -13,7 +13,14 @@ from rich.console import Console
 
 from contracts.errors import HeadwatersError, Usage
 from exchange.cli.output import err, fail, out, print_json
-from exchange.demo import scenes_audit, scenes_evidence, scenes_keys, scenes_sharing, scenes_trust
+from exchange.demo import (
+    scenes_audit,
+    scenes_evidence,
+    scenes_keys,
+    scenes_policy,
+    scenes_sharing,
+    scenes_trust,
+)
 from exchange.demo.alliance import Alliance, in_parallel
 from exchange.demo.cast import CAST, QUORUM
 from exchange.demo.inputs import Plan, plan_inputs
@@ -56,9 +63,12 @@ def _tell(stage: Stage, alliance: Alliance, summary: Summary, data: Path | None)
     transfers.append(deliveries.after)
     scenes_evidence.await_proofs(stage, alliance, transfers)
     scenes_keys.see_it_adopted(stage, alliance, summary)
+    scenes_policy.look_at_the_view(stage, alliance, plan, transfers, summary)
     scenes_audit.close_the_day(stage, alliance)
     scenes_trust.lose_and_regain_quorum(stage, alliance, plan, summary)
     scenes_trust.probe(stage, alliance, plan, summary)
+    scenes_policy.change_by_two(stage, alliance, plan, summary)
+    scenes_policy.open_in_an_emergency(stage, alliance, plan, summary)
     report = scenes_audit.audit_the_day(stage, alliance, transfers, deliveries, summary)
     scenes_evidence.prove(stage, alliance, deliveries, report, summary)
     _conclude(stage, alliance, summary)

@@ -1,5 +1,6 @@
 """What the story came to: the one JSON object for scripts, and the tables for people."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,15 @@ class Summary:
     is_tampering_caught: bool = False
     checks: dict[str, bool] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def add_sources(self, published: Iterable[dict[str, Any]]) -> None:
+        """Count files that were published."""
+        self.sources = sorted(
+            [*self.sources, *published], key=lambda source: (source["dataset"], source["file"])
+        )
+        self.releases = len(self.sources)
+        self.rows_published = sum(source["rows_published"] for source in self.sources)
+        self.rows_quarantined = sum(source["rows_quarantined"] for source in self.sources)
 
     def input_kind(self) -> str:
         """Say whether the input was real, synthetic, or both."""

@@ -16,9 +16,9 @@ _CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _GRADES = ("green", "green", "blue", "blue", "yellow", "red")
 
 
-def write_enterprises(path: Path) -> Path:
+def write_enterprises(path: Path, seed: int = SEED) -> Path:
     """Write enterprise environment records; two carry a defect that the contract catches."""
-    dice = random.Random(SEED)  # noqa: S311  # made-up data wants repeatable numbers, not secrets
+    dice = random.Random(seed)  # noqa: S311  # made-up data wants repeatable numbers, not secrets
     rows = [_enterprise(dice, number) for number in range(1, ENTERPRISES + 1)]
     rows[100]["credit_grade"] = "purple"
     rows[200]["violations_count"] = -1

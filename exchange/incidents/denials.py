@@ -20,6 +20,7 @@ from exchange.incidents import model, store
 from exchange.incidents.flow import record_alarm
 from exchange.incidents.model import Act, Overflow
 from exchange.parts import Parts
+from exchange.policies.ledger import keep, written
 from policies.decision import Decision, Question
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """One refusal, as it goes on record; ``reasons`` are ``code: zh / en``, ``evidence`` opens the entry."""
+    """One refusal, as it goes on record; ``reasons`` are ``code: zh / en``, ``evidence`` opens the entry.
+
+    ``decided`` is the policy's decision with its question, None where it was not the policy that refused.
+    """
 
     participant: str
     act: Act
@@ -38,11 +42,13 @@ class Denial:
     codes: tuple[str, ...]
     reasons: tuple[str, ...]
     evidence: Json
+    decided: tuple[Question, Decision] | None = None
 
     @classmethod
     def of(cls, question: Question, decision: Decision) -> "Denial":
-        """Make the denial of a policy decision."""
+        """Make the denial of a policy decision; facts that cannot be written are no evidence."""
         reasons = tuple(f"{reason.code}: {reason.zh} / {reason.en}" for reason in decision.reasons)
+        asked = written(question)
         return cls(
             participant=question.participant.id,
             act=question.action,
@@ -53,17 +59,18 @@ class Denial:
             codes=tuple(decision.codes),
             reasons=reasons,
             evidence={
-                "question": question.document(),
+                "question": None if asked is None else question.document(),
                 "decision": decision.decision_id,
                 "policy": decision.policy_digest,
                 "reasons": list(reasons),
             },
+            decided=(question, decision),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How a denial went on record: with its own entry or counted, and the number of the event it raised."""
+    """How a denial went on record: with its own entry or counted, and the number of the last event of it."""
 
     own_entry: bool
     event: int | None
@@ -82,19 +89,25 @@ async def refuse(parts: Parts, denial: Denial) -> NoReturn:
 
 
 def record_denial(parts: Parts, unit: Unit, denial: Denial) -> Recorded:
-    """Write a denial inside ``unit``, and the alarm when it completes a probing pattern."""
+    """Write a denial inside ``unit``, and the alarms: a pattern of probing, a policy that cannot decide."""
     session, now = unit.session, unit.now
     logged = store.count_logged(session, denial.participant, now - model.DENIAL_WINDOW)
     own_entry = model.has_own_entry(logged)
     index = _append(unit, denial) if own_entry else None
+    if own_entry and denial.decided is not None:
+        keep(unit, *denial.decided)
     store.add_denial(session, denial.participant, denial.dataset, denial.act, at=now, entry=index)
-    alarm = model.judge_probing(
+    probing = model.judge_probing(
         denial.participant,
         store.denials_since(session, denial.participant, now - model.PROBE_WINDOW),
         now=now,
         last_alarm_at=store.last_alarm_at(session, model.PROBING, denial.participant),
     )
-    return Recorded(own_entry, None if alarm is None else record_alarm(parts, unit, alarm))
+    undecided = model.judge_undecided(
+        denial.codes, now=now, last_alarm_at=store.last_alarm_at(session, model.UNDECIDED, None)
+    )
+    alarms = [alarm for alarm in (probing, undecided) if alarm is not None]
+    return Recorded(own_entry, max((record_alarm(parts, unit, alarm) for alarm in alarms), default=None))
 
 
 def record_answer_denial(unit: Unit, denial: Denial) -> None:

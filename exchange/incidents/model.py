@@ -19,6 +19,9 @@ PROBED_DATASETS = 3
 PROBE_WINDOW = timedelta(seconds=60)
 PROBE_COOL_DOWN = timedelta(minutes=10)
 PROBING = "access.probing"
+UNDECIDED = "policy.undecided"
+UNDECIDED_COOL_DOWN = timedelta(minutes=10)
+_FAULT = "pdp:"  # the codes of a decision point that could not decide
 
 Act = Literal["apply", "transfer", "answer"]
 
@@ -81,6 +84,22 @@ def judge_probing(
             "denials": len(recent),
             "window_seconds": int(PROBE_WINDOW.total_seconds()),
         },
+    )
+
+
+def judge_undecided(codes: Sequence[str], *, now: datetime, last_alarm_at: datetime | None) -> Alarm | None:
+    """Raise the alarm for a refusal because the policy engine could not decide, once in ten minutes."""
+    faults = [code for code in codes if code.startswith(_FAULT)]
+    if not faults or (last_alarm_at is not None and now - last_alarm_at < UNDECIDED_COOL_DOWN):
+        return None
+    return Alarm(
+        event_class=UNDECIDED,
+        severity=Severity.HIGH,
+        subject=None,
+        title=Text(
+            zh="访问策略引擎未能作出决定,请求一律拒绝", en="The policy engine cannot decide: all is refused"
+        ),
+        facts={"fault": faults[0].replace(":", ".")},
     )
 
 

@@ -97,8 +97,8 @@ def add_event(session: Session, row: EventRow) -> None:
     session.flush()
 
 
-def last_alarm_at(session: Session, event_class: str, subject: str) -> datetime | None:
-    """Give the moment of the newest event of a class about a participant."""
+def last_alarm_at(session: Session, event_class: str, subject: str | None) -> datetime | None:
+    """Give the moment of the newest event of a class about a participant, or with None about nobody."""
     query = (
         select(EventRow.at)
         .where(col(EventRow.event_class) == event_class, col(EventRow.subject) == subject)

@@ -11,7 +11,14 @@ from audit.log.shards import NoSuchShard
 from contracts.identifiers import parse_digest
 from contracts.messages import Consistency, ForkReport, Role, ShardRequest
 from exchange.edge import JSON_TYPE, Wired, answer, parsed
-from exchange.identity import ActiveNode, Administrator, AdmittedNode, Caller, Person, node_or_person
+from exchange.identity import (
+    Administrator,
+    AdmittedNode,
+    Caller,
+    Person,
+    TestifyingNode,
+    node_or_person,
+)
 from exchange.log import flow, forks, succession, twin
 
 router = APIRouter(tags=["log"])
@@ -55,7 +62,7 @@ def statement(parts: Wired, _caller: AdmittedNode, digest: str) -> Response:
 
 @router.post("/log/forks")
 async def report_fork(
-    parts: Wired, caller: ActiveNode, message: Annotated[ForkReport, Depends(parsed(ForkReport))]
+    parts: Wired, caller: TestifyingNode, message: Annotated[ForkReport, Depends(parsed(ForkReport))]
 ) -> Response:
     """Take the proof that this log signed two histories; it then signs nothing more."""
     return answer(await forks.take_report(parts, caller, message))

@@ -17,15 +17,14 @@ from audit.formats.checkpoint import Checkpoint
 from audit.formats.dsse import parse_envelope
 from audit.formats.note import KeyType, VerifierKey, parse_note
 from audit.keys.signing import PublicKey
-from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.entry import parse_entry
 from audit.log.log_reader import LogReader
 from audit.log.shards import ShardClosing
-from audit.log.unit import Unit
 from contracts.errors import HeadwatersError, Unauthenticated, Unavailable
 from contracts.messages import Challenge, ChallengeAnswer
-from exchange.log import store
 from exchange.members.model import MemberRecord
 from exchange.parts import Parts
+from exchange.policies.starting import adopt
 
 CHALLENGE = "/witness/challenge"
 SHOWN = "/witness/{origin_hash}/checkpoint"
@@ -93,16 +92,10 @@ class Opening:
             parts.log.unseal()
             log.info("log_unsealed", witnesses=len(witnesses), heard=len(self._heard))
             try:
-                await parts.log.commit(self._activate_policy)
+                await parts.log.commit(lambda unit: adopt(unit, parts.policy.bundle))
             except ShardClosing:
                 return  # the witnesses can cosign its end now; the next shard takes the policy
             self._open = True
-
-    def _activate_policy(self, unit: Unit) -> None:
-        """Log the policy that decides from now on, where it is another than before."""
-        digest = self._parts.policy.digest
-        if store.active_policy(unit.session) != digest:
-            unit.append(Entry(EntryKind.POLICY_ACTIVATE, unit.now, {"pol": digest}))
 
     async def _ask(self, witness: MemberRecord) -> None:
         try:

@@ -2,13 +2,19 @@
 
 from sqlmodel import Session, col, select
 
-from audit.log.entry import EntryKind, parse_entry
+from audit.log.entry import Entry, EntryKind, parse_entry
 from audit.log.tables import LogEntry
 from exchange.log.tables import TwinRow
 
 
 def active_policy(session: Session) -> str | None:
     """Give the digest of the policy that the log activated last."""
+    last = last_activation(session)
+    return None if last is None else str(last.fields["pol"])
+
+
+def last_activation(session: Session) -> Entry | None:
+    """Give the last ``policy.activate`` entry; it has ``by`` where two people chose the policy."""
     query = (
         select(LogEntry.leaf)
         .where(col(LogEntry.kind) == EntryKind.POLICY_ACTIVATE.value)
@@ -16,7 +22,7 @@ def active_policy(session: Session) -> str | None:
         .limit(1)
     )
     leaf = session.exec(query).first()
-    return None if leaf is None else str(parse_entry(leaf).fields["pol"])
+    return None if leaf is None else parse_entry(leaf)
 
 
 def find_twin(session: Session, shard: int) -> TwinRow | None:

@@ -50,7 +50,7 @@ async def relay(parts: Parts, caller: Caller, provider: str, message: RelayReque
     if path != _GOSSIP:
         _check_grant(parts, caller.participant, provider)
     with parts.mailbox.relaying(caller.participant, provider):
-        return await parts.mailbox.call(
+        answer = await parts.mailbox.call(
             provider,
             method=message.method,
             target_uri=message.target_uri,
@@ -58,6 +58,11 @@ async def relay(parts: Parts, caller: Caller, provider: str, message: RelayReque
             body=message.body,
             timeout_seconds=_patience_seconds(parts, path),
         )
+    # Either side may have been suspended or quarantined while the answer was on its way.
+    for side in (provider, caller.participant):
+        if not parts.roll.is_active(side):
+            raise NotRelayed(f"{side} is not active", provider=provider)
+    return answer
 
 
 def check_relayed(provider: str, message: RelayRequest) -> str:

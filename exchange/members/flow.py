@@ -1,4 +1,4 @@
-"""Use cases of membership: invite, join, approve, suspend, resume, revoke, and the lists that follow.
+"""Use cases of membership: invite, join, approve, suspend, quarantine, resume, revoke, and the lists.
 
 Each act writes its rows, its log entries and the newly signed directory in one commit; before it returns,
 the roll is read again and every waiting poll hears of the new directory.
@@ -34,6 +34,7 @@ from exchange.identity import Person
 from exchange.members import store
 from exchange.members.key_claims import check_registration
 from exchange.members.model import (
+    STOPPED,
     InviteRefused,
     MemberRecord,
     NodeKeyRevoked,
@@ -55,12 +56,22 @@ REVOCATIONS_TTL_SECONDS = 5
 _KINDS = {
     "approve": EntryKind.MEMBER_APPROVE,
     "suspend": EntryKind.MEMBER_SUSPEND,
+    "quarantine": EntryKind.MEMBER_QUARANTINE,
     "resume": EntryKind.MEMBER_RESUME,
     "revoke": EntryKind.MEMBER_REVOKE,
 }
 _ALARMS = {
-    "suspend": ("member.suspended", Text(zh="参与方已被暂停", en="A participant was suspended")),
-    "revoke": ("member.revoked", Text(zh="参与方已被撤销", en="A participant was revoked")),
+    "suspend": (
+        "member.suspended",
+        Severity.MEDIUM,
+        Text(zh="参与方已被暂停", en="A participant was suspended"),
+    ),
+    "quarantine": (
+        "member.quarantined",
+        Severity.HIGH,
+        Text(zh="参与方已被隔离,与其往来全部停止", en="A participant was quarantined: all traffic stops"),
+    ),
+    "revoke": ("member.revoked", Severity.MEDIUM, Text(zh="参与方已被撤销", en="A participant was revoked")),
 }
 
 
@@ -165,8 +176,16 @@ async def suspend(parts: Parts, person: Person, participant: str, reason: str) -
     return await _act(parts, person, participant, "suspend", reason=reason)
 
 
+async def quarantine(parts: Parts, person: Person, participant: str, reason: str) -> MemberRecord:
+    """Cut a participant off that may be in other hands; the reason is committed to, the alliance hears of it.
+
+    Its receipts, aborts and counts are still taken, and its keys are replaced by its root key only.
+    """
+    return await _act(parts, person, participant, "quarantine", reason=reason)
+
+
 async def resume(parts: Parts, person: Person, participant: str) -> MemberRecord:
-    """Let a suspended participant act again; raise NodeKeyRevoked while its node key is revoked."""
+    """Let a suspended or quarantined participant act again; raise NodeKeyRevoked while its key is revoked."""
 
     def check(record: MemberRecord) -> None:
         if record.is_node_key_revoked:
@@ -283,16 +302,15 @@ async def _act(
 
 def note_revocation(unit: Unit, participant: str, before: MemberStatus, after: MemberStatus) -> None:
     """Put a participant on the revocation list when it may act no more, or lift it when it may again."""
-    stopped = {MemberStatus.SUSPENDED, MemberStatus.REVOKED}
-    if (before in stopped) != (after in stopped):
-        store.add_revocation(unit.session, "participant", participant, unit.now, lifted=after not in stopped)
+    if (before in STOPPED) != (after in STOPPED):
+        store.add_revocation(unit.session, "participant", participant, unit.now, lifted=after not in STOPPED)
 
 
 def _raise_alarm(parts: Parts, unit: Unit, participant: str, step: Step) -> int:
     if step not in _ALARMS:
         return 0
-    event_class, title = _ALARMS[step]
-    alarm = Alarm(event_class, Severity.MEDIUM, participant, title, {})
+    event_class, severity, title = _ALARMS[step]
+    alarm = Alarm(event_class, severity, participant, title, {})
     return parts.hooks.record_alarm(parts, unit, alarm)
 
 

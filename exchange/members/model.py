@@ -1,6 +1,7 @@
 """What a member is and which steps it may take; pure rules, no time, no database.
 
 INVITED → PENDING (join) → ACTIVE (approve) ⇄ SUSPENDED; every state but REVOKED → REVOKED, which is final.
+ACTIVE and SUSPENDED → QUARANTINED → ACTIVE (resume): whoever is in quarantine is never merely suspended.
 """
 
 import hashlib
@@ -15,18 +16,25 @@ from audit.keys.signing import PublicKey
 from contracts.errors import Conflict, NotFound, Refused
 from contracts.messages import Member, MemberStatus, PastKey, Profile, Role
 
-Step = Literal["join", "approve", "suspend", "resume", "revoke"]
+Step = Literal["join", "approve", "suspend", "quarantine", "resume", "revoke"]
 
 _STEPS: dict[tuple[MemberStatus, Step], MemberStatus] = {
     (MemberStatus.INVITED, "join"): MemberStatus.PENDING,
     (MemberStatus.PENDING, "approve"): MemberStatus.ACTIVE,
     (MemberStatus.ACTIVE, "suspend"): MemberStatus.SUSPENDED,
+    (MemberStatus.ACTIVE, "quarantine"): MemberStatus.QUARANTINED,
+    (MemberStatus.SUSPENDED, "quarantine"): MemberStatus.QUARANTINED,
     (MemberStatus.SUSPENDED, "resume"): MemberStatus.ACTIVE,
+    (MemberStatus.QUARANTINED, "resume"): MemberStatus.ACTIVE,
     (MemberStatus.INVITED, "revoke"): MemberStatus.REVOKED,
     (MemberStatus.PENDING, "revoke"): MemberStatus.REVOKED,
     (MemberStatus.ACTIVE, "revoke"): MemberStatus.REVOKED,
     (MemberStatus.SUSPENDED, "revoke"): MemberStatus.REVOKED,
+    (MemberStatus.QUARANTINED, "revoke"): MemberStatus.REVOKED,
 }
+
+STOPPED = frozenset({MemberStatus.SUSPENDED, MemberStatus.QUARANTINED, MemberStatus.REVOKED})
+"""Who may act no more stands on the revocation list, which providers look at before each answer."""
 
 
 class UnknownMember(NotFound):

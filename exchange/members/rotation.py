@@ -22,7 +22,7 @@ from audit.keys.key_history import (
     read_rotation,
     revoked_keys,
 )
-from audit.keys.signing import SigningKey
+from audit.keys.signing import PublicKey, SigningKey
 from audit.log.entry import Entry, EntryKind
 from audit.log.unit import Unit
 from contracts.canonical import Json
@@ -62,6 +62,15 @@ class RotationOutOfTime(Refused):
     next_en = "Set this machine's clock and run the same command again."
 
 
+class RootKeyNeeded(Refused):
+    """A quarantined participant replaces its keys with its root key only."""
+
+    code = "root-key-needed"
+    title_zh = "被隔离的参与方只能用根密钥更换密钥"
+    next_zh = "用根密钥签署:headwaters node rotate-key --role node --root-key 文件;没有根密钥则重新加入。"
+    next_en = "Sign with the root key: headwaters node rotate-key --root-key; without one, join anew."
+
+
 class KeyAlreadyRevoked(Conflict):
     """The key is revoked already."""
 
@@ -84,7 +93,7 @@ async def take_rotation(parts: Parts, raw: str) -> MemberRecord:
     """Replace a participant's key, as its signatures say; the same rotation again changes nothing.
 
     Raises UnknownMember, WrongStep, RotationOutOfTime, WrongRotation, KeyTaken, WrongWitnessKey,
-    KeysExhausted and SignatureInvalid.
+    KeysExhausted and SignatureInvalid; RootKeyNeeded while the participant is quarantined.
     """
     _, claimed = read_rotation(raw)
     if claimed.participant is None:
@@ -97,11 +106,13 @@ async def take_rotation(parts: Parts, raw: str) -> MemberRecord:
     _check_moment(parts, claimed)
     # Anybody can send these bytes, and only what holds may keep the log's writer busy.
     check_rotation(raw, present.keys, revoked_keys(present.past_keys))
+    _check_contained(present, raw)
 
     def unit(unit: Unit) -> _Changed:
         before = store.find_member(unit.session, participant)
         _check_standing(before)
         rotation = check_rotation(raw, before.keys, revoked_keys(before.past_keys))
+        _check_contained(before, raw)
         check_replacement(parts, unit, rotation, before)
         until = _log_rotation(unit, rotation)
         past = PastKey(role=rotation.role, key=rotation.old, until=until, why="rotated", statement=raw)
@@ -250,6 +261,17 @@ def _log_rotation(unit: Unit, rotation: KeyRotation) -> LogPlace:
 def _check_standing(member: MemberRecord) -> None:
     if member.status is MemberStatus.REVOKED or member.listed() is None:
         raise WrongStep(f"a participant that is {member.status.value} changes no keys")
+
+
+def _check_contained(member: MemberRecord, raw: str) -> None:
+    """Take only the root key's word while a participant is quarantined; the others may be in other hands."""
+    if member.status is not MemberStatus.QUARANTINED:
+        return
+    opened, _ = read_rotation(raw)
+    root = None if member.root_key is None else PublicKey.from_text(member.root_key)
+    if root is None or root.key_id not in {name for name, _ in opened.signatures}:
+        raise RootKeyNeeded(f"{member.participant} is quarantined")
+    opened.verified_by({root.key_id: root}, {root.key_id})
 
 
 def _check_moment(parts: Parts, said: KeyRotation | KeyRevocation) -> None:

@@ -40,7 +40,7 @@ class Approval(Wire):
 
 
 class Reason(Wire):
-    """Why a member is suspended or revoked; the log commits to it."""
+    """Why a member is suspended, quarantined or revoked; the log commits to it."""
 
     reason: Long
 
@@ -121,9 +121,17 @@ async def suspend(
     return _shown(await flow.suspend(parts, person, participant, message.reason))
 
 
+@router.post("/operator/members/{participant}/quarantine")
+async def quarantine(
+    parts: Wired, person: Administrator, participant: str, message: Annotated[Reason, Depends(parsed(Reason))]
+) -> Response:
+    """Cut a member off: nothing to it or from it."""
+    return _shown(await flow.quarantine(parts, person, participant, message.reason))
+
+
 @router.post("/operator/members/{participant}/resume")
 async def resume(parts: Wired, person: Administrator, participant: str) -> Response:
-    """Let a suspended member act again."""
+    """Let a suspended or quarantined member act again."""
     return _shown(await flow.resume(parts, person, participant))
 
 

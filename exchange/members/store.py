@@ -13,7 +13,14 @@ from audit.keys.key_history import read_rotation
 from contracts.clock import epoch_ms, from_epoch_ms
 from contracts.messages import LogPlace, MemberStatus, PastKey, Profile, Role
 from exchange.members.model import MemberRecord, PersonRecord, UnknownMember
-from exchange.members.tables import DirectoryRow, MemberRow, PastKeyRow, PersonRow, RevocationRow
+from exchange.members.tables import (
+    DirectoryRow,
+    MemberRow,
+    PastKeyRow,
+    PersonProposalRow,
+    PersonRow,
+    RevocationRow,
+)
 
 RevocationKind = Literal["participant", "agreement", "grant"]
 
@@ -105,6 +112,30 @@ def list_people(session: Session) -> list[PersonRecord]:
         )
         for row in session.exec(select(PersonRow).order_by(col(PersonRow.name)))
     ]
+
+
+def person_proposals(session: Session) -> list[PersonProposalRow]:
+    """Give the people who wait to be confirmed."""
+    return list(session.exec(select(PersonProposalRow).order_by(col(PersonProposalRow.name))))
+
+
+def find_person_proposal(session: Session, name: str) -> PersonProposalRow | None:
+    """Give one person who waits to be confirmed."""
+    return session.get(PersonProposalRow, name)
+
+
+def add_person_proposal(session: Session, row: PersonProposalRow) -> None:
+    """Have a person wait to be confirmed."""
+    session.add(row)
+    session.flush()
+
+
+def drop_person_proposal(session: Session, name: str) -> None:
+    """Have a person wait no more."""
+    row = session.get(PersonProposalRow, name)
+    if row is not None:
+        session.delete(row)
+        session.flush()
 
 
 def save_person(session: Session, person: PersonRecord) -> None:

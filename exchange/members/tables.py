@@ -57,6 +57,18 @@ class PersonRow(ExchangeTable, table=True):
     salt: str = Field(sa_type=String(64))
 
 
+class PersonProposalRow(ExchangeTable, table=True):
+    """A person whom an administrator wants to add, until another person confirms it."""
+
+    __tablename__ = "person_proposal"
+
+    name: str = Field(sa_type=String(64), primary_key=True)
+    roles: str = Field(sa_type=String(60))
+    key: str = Field(sa_type=String(80))
+    by: str = Field(sa_type=String(64))
+    at: int = Field(sa_type=BigInteger)
+
+
 class DirectoryRow(ExchangeTable, table=True):
     """One issued directory: the signed envelope as it went out."""
 

@@ -34,6 +34,8 @@ _ERASERS: dict[str, _Eraser] = {
     "agreements": store.erase_agreements,
     "applications": store.erase_applications,
     "denials": store.erase_denials,
+    "decisions": store.erase_decisions,
+    "emergency_uses": store.erase_emergency_uses,
 }
 
 

@@ -34,6 +34,8 @@ class Erased:
     agreements: int = 0
     applications: int = 0
     denials: int = 0
+    decisions: int = 0
+    emergency_uses: int = 0
 
 
 def cutoff_of(before: date, *, now: datetime, retention_years: int) -> datetime:

@@ -13,8 +13,10 @@ from sqlmodel import Session, col, or_, select
 from audit.log.tables import LogEntry
 from exchange.agreements.model import Turn
 from exchange.agreements.tables import AgreementRow, ApplicationRow
+from exchange.emergencies.tables import EmergencyUseRow
 from exchange.evidence import EvidenceRow
 from exchange.incidents.tables import DenialRow
+from exchange.policies.tables import DecisionRow
 from exchange.subscriptions.tables import SubscriptionRow
 from exchange.transfers.tables import TransferRow
 
@@ -125,6 +127,22 @@ def erase_denials(session: Session, cutoff_ms: int, after: Key | None) -> Page:
     )
     names = [name for name in session.exec(query) if name is not None]
     session.connection().execute(update(DenialRow).where(col(DenialRow.id).in_(names)).values(dataset=""))
+    return _page(names)
+
+
+def erase_decisions(session: Session, cutoff_ms: int, _after: Key | None) -> Page:
+    """Delete the policy's decisions and the questions that they answer."""
+    query = select(DecisionRow.decision).where(col(DecisionRow.at) < cutoff_ms).limit(PAGE)
+    names = list(session.exec(query))
+    session.connection().execute(delete(DecisionRow).where(col(DecisionRow.decision).in_(names)))
+    return _page(names)
+
+
+def erase_emergency_uses(session: Session, cutoff_ms: int, _after: Key | None) -> Page:
+    """Delete which grants were made under an emergency; the emergency and its review stay."""
+    query = select(EmergencyUseRow.grant_id).where(col(EmergencyUseRow.at) < cutoff_ms).limit(PAGE)
+    names = list(session.exec(query))
+    session.connection().execute(delete(EmergencyUseRow).where(col(EmergencyUseRow.grant_id).in_(names)))
     return _page(names)
 
 

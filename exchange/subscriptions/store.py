@@ -30,6 +30,16 @@ def subscriptions_of(session: Session, participant: str) -> list[SubscriptionRow
     return list(session.exec(query))
 
 
+def subscriptions_about(session: Session, dataset: str) -> list[SubscriptionRow]:
+    """List the subscriptions to a dataset, by id."""
+    query = (
+        select(SubscriptionRow)
+        .where(col(SubscriptionRow.dataset) == dataset)
+        .order_by(col(SubscriptionRow.subscription))
+    )
+    return list(session.exec(query))
+
+
 def started_subscriptions(session: Session) -> list[SubscriptionRow]:
     """List the subscriptions that had at least one transfer."""
     return list(session.exec(select(SubscriptionRow).where(col(SubscriptionRow.next_seq) > 1)))

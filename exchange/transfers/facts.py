@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from contracts.clock import epoch_ms
 from contracts.messages import Agreement, TransferRequest
-from exchange.agreements.facts import CurrentDataset, current_dataset, participant_facts
+from exchange.agreements.facts import CurrentDataset, current_dataset, emergency_of, participant_facts
 from exchange.agreements.model import AgreementUnknown
 from exchange.agreements.store import find_agreement
 from exchange.agreements.tables import AgreementRow
@@ -59,7 +59,12 @@ def ground_of(session: Session, consumer: str, request: TransferRequest) -> Grou
 
 
 def transfer_question(
-    session: Session, now: datetime, *, consumer: str, request: TransferRequest
+    session: Session,
+    now: datetime,
+    *,
+    consumer: str,
+    request: TransferRequest,
+    address: str | None = None,
 ) -> Question:
     """Ask whether this consumer may receive this release now; raises as ``ground_of`` does."""
     ground = ground_of(session, consumer, request)
@@ -77,4 +82,6 @@ def transfer_question(
             owed_receipts=usage.owed_receipts,
             open_grants=usage.open_grants,
         ),
+        emergency=emergency_of(session, now, ground.dataset, terms.purpose),
+        address=address,
     )

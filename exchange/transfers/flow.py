@@ -22,6 +22,8 @@ from contracts.errors import Unauthenticated
 from contracts.identifiers import Kind, new_id
 from contracts.messages import Grant, LoggedGrant, ReceiptState, TransferRequest
 from exchange.agreements.decide import decide_and_act
+from exchange.emergencies.model import Use
+from exchange.emergencies.store import add_use, emergency_of_grant
 from exchange.evidence import conceal
 from exchange.identity import Caller
 from exchange.members.store import find_member
@@ -65,8 +67,10 @@ async def request_transfer(parts: Parts, caller: Caller, request: TransferReques
     Raises SubscriptionUnknown, ReleaseUnknown, FactsChanged; Refused or TooManyDenials after the denial is
     durable.
     """
-    gather = partial(transfer_question, consumer=caller.participant, request=request)
-    committed = await decide_and_act(parts, gather, partial(_grant, parts, caller, request))
+    gather = partial(transfer_question, consumer=caller.participant, request=request, address=caller.address)
+    committed = await decide_and_act(
+        parts, gather, partial(_grant, parts=parts, caller=caller, request=request)
+    )
     issued = committed.value
     if issued.fresh:
         parts.telemetry.grants.inc()
@@ -117,21 +121,43 @@ def state_of(row: TransferRow, located: Callable[[int], Located]) -> ReceiptStat
 
 
 def _grant(
+    unit: Unit,
+    question: Question,
+    decision: Decision,
+    *,
     parts: Parts,
     caller: Caller,
     request: TransferRequest,
-    unit: Unit,
-    _question: Question,
-    decision: Decision,
 ) -> Issued:
     ground = ground_of(unit.session, caller.participant, request)
     if find_member(unit.session, caller.participant).node_key != caller.key.text:
         raise KeyReplaced
     row = store.open_transfer(unit.session, request.subscription, request.release, unit.now)
-    if row is not None and _is_reusable(row, caller, decision):
+    emergency = question.emergency
+    under = None if emergency is None else emergency.emergency
+    # What was granted under an emergency that ended early is revoked, so another one does not take it up.
+    is_same = row is not None and emergency_of_grant(unit.session, row.grant_id) == under
+    if row is not None and is_same and _is_reusable(row, caller, decision):
         return _issued(row, ground, fresh=False)
-    signed = sign_statement(_draft(parts, caller, ground, unit, decision), parts.statement_key)
-    return _issued(_log_grant(unit, ground, signed), ground, fresh=True)
+    until_ms = None if emergency is None else emergency.until_ms
+    draft = _draft(parts, caller, ground, unit, decision, emergency_until_ms=until_ms)
+    signed = sign_statement(draft, parts.statement_key)
+    row = _log_grant(unit, ground, signed)
+    if under is not None:
+        add_use(unit.session, under, _use(signed.statement))
+    return _issued(row, ground, fresh=True)
+
+
+def _use(grant: Grant) -> Use:
+    return Use(
+        grant=grant.grant,
+        provider=grant.provider,
+        consumer=grant.consumer,
+        dataset=grant.dataset,
+        release=grant.release,
+        at=grant.issued_at,
+        expires_at=grant.expires_at,
+    )
 
 
 def _is_reusable(row: TransferRow, caller: Caller, decision: Decision) -> bool:
@@ -144,7 +170,15 @@ def _is_reusable(row: TransferRow, caller: Caller, decision: Decision) -> bool:
     )
 
 
-def _draft(parts: Parts, caller: Caller, ground: Ground, unit: Unit, decision: Decision) -> Grant:
+def _draft(
+    parts: Parts,
+    caller: Caller,
+    ground: Ground,
+    unit: Unit,
+    decision: Decision,
+    *,
+    emergency_until_ms: int | None,
+) -> Grant:
     terms = ground.terms.statement
     ttl_seconds = parts.settings.grant_ttl_seconds
     return Grant(
@@ -166,7 +200,7 @@ def _draft(parts: Parts, caller: Caller, ground: Ground, unit: Unit, decision: D
         decision=decision.decision_id,
         salt=new_salt().hex(),
         issued_at=unit.now,
-        expires_at=model.expiry_of(unit.now, ttl_seconds, ground.agreement.expires_at),
+        expires_at=model.expiry_of(unit.now, ttl_seconds, ground.agreement.expires_at, emergency_until_ms),
     )
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from audit.log.grant_entry import obligations_digest
 from contracts.clock import from_epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound
-from contracts.messages import Grant, Receipt, ReceiptRole, Severity, Text
+from contracts.messages import Discharged, Grant, Receipt, ReceiptRole, Severity, Text
 from exchange.parts import Alarm
 from exchange.transfers.tables import TransferRow
 
@@ -76,9 +76,12 @@ class ReceiptMismatch(Conflict):
     next_en = "Keep the file and both receipts and call the other side and the auditors; an event was raised."
 
 
-def expiry_of(now: datetime, ttl_seconds: int, agreement_expires_ms: int) -> datetime:
-    """Give the moment a new grant expires: after its life, and never beyond the agreement."""
-    return min(now + timedelta(seconds=ttl_seconds), from_epoch_ms(agreement_expires_ms))
+def expiry_of(
+    now: datetime, ttl_seconds: int, agreement_expires_ms: int, emergency_until_ms: int | None = None
+) -> datetime:
+    """Give the moment a new grant expires: after its life, never beyond the agreement or the emergency."""
+    ends_ms = [agreement_expires_ms, *([] if emergency_until_ms is None else [emergency_until_ms])]
+    return min(now + timedelta(seconds=ttl_seconds), from_epoch_ms(min(ends_ms)))
 
 
 def is_reusable(row: TransferRow, grant: Grant, *, consumer_key: str, policy: str, obligations: str) -> bool:
@@ -101,7 +104,7 @@ def check_receipt(receipt: Receipt, role: ReceiptRole, grant: Grant, grant_index
 
 
 def same_view(one: Receipt, other: Receipt) -> bool:
-    """Say whether two receipts speak of the same bytes."""
+    """Say whether two receipts speak of the same bytes, and of the same evidence for every obligation."""
     return _view(one) == _view(other)
 
 
@@ -119,11 +122,12 @@ def mismatch_alarm(grant: Grant) -> Alarm:
     )
 
 
-def _view(receipt: Receipt) -> tuple[str, str, int, int, list[str]]:
+def _view(receipt: Receipt) -> tuple[str, str, int, int, list[str], list[Discharged]]:
     return (
         receipt.view_sha256,
         receipt.view_chunk_root,
         receipt.view_size_bytes,
         receipt.view_rows,
         sorted(receipt.redacted),
+        receipt.discharged,
     )

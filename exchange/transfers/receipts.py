@@ -121,6 +121,7 @@ def _take(parts: Parts, pair: _Pair, unit: Unit) -> _Taken:
     if pair.consumer is not None and row.state != State.DONE:
         _close(unit, row, pair, pair.consumer)
     store.save_transfer(unit.session, row)
+    store.note_view(unit.session, row, pair.provider.statement.view_sha256)
     return _Taken(state_of(row, unit.located), contradicts=False, event=None)
 
 

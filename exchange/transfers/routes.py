@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from contracts.messages import GrantId, ReceiptDelivery, TransferRequest
 from exchange.edge import Wired, answer, parsed
 from exchange.evidence import envelope_text
-from exchange.identity import ActiveNode
+from exchange.identity import ActiveNode, TestifyingNode
 from exchange.transfers import aborting, flow, receipts
 
 router = APIRouter(tags=["transfers"])
@@ -26,7 +26,7 @@ async def request_transfer(
 @router.post("/transfers/{grant}/receipts")
 async def deliver_receipts(
     parts: Wired,
-    caller: ActiveNode,
+    caller: TestifyingNode,
     grant: GrantId,
     delivery: Annotated[ReceiptDelivery, Depends(parsed(ReceiptDelivery))],
 ) -> Response:
@@ -35,13 +35,13 @@ async def deliver_receipts(
 
 
 @router.post("/transfers/{grant}/abort")
-async def abort_transfer(request: Request, parts: Wired, caller: ActiveNode, grant: GrantId) -> Response:
+async def abort_transfer(request: Request, parts: Wired, caller: TestifyingNode, grant: GrantId) -> Response:
     """Give an open grant up, with a signed reason."""
     envelope = envelope_text(await request.body())
     return answer(await aborting.abort_transfer(parts, caller, grant, envelope))
 
 
 @router.get("/transfers/{grant}")
-async def receipt_state(parts: Wired, caller: ActiveNode, grant: GrantId) -> Response:
+async def receipt_state(parts: Wired, caller: TestifyingNode, grant: GrantId) -> Response:
     """Say how far a grant's evidence has come."""
     return answer(flow.receipt_state(parts, caller, grant))

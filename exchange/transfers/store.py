@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlmodel import Session, and_, col, func, or_, select, update
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, and_, case, col, exists, func, or_, select, update
 
 from contracts.clock import epoch_ms
+from exchange.subscriptions.tables import SubscriptionRow
 from exchange.transfers.model import OPEN, State
-from exchange.transfers.tables import TransferRow
+from exchange.transfers.tables import ReceivedViewRow, TransferRow
 
 SWEEP_LIMIT = 200
 _OPEN = tuple(state.value for state in OPEN)
@@ -18,6 +20,9 @@ class Usage(NamedTuple):
 
     open_grants: int
     owed_receipts: int
+
+
+NO_USAGE = Usage(0, 0)
 
 
 class Totals(NamedTuple):
@@ -39,6 +44,18 @@ def save_transfer(session: Session, row: TransferRow) -> None:
     """Insert or update a transfer."""
     session.add(row)
     session.flush()
+
+
+def note_view(session: Session, row: TransferRow, view: str) -> None:
+    """Write down that a consumer received these bytes; the first grant they came under stays."""
+    if session.get(ReceivedViewRow, (row.consumer, view)) is None:
+        session.add(ReceivedViewRow(consumer=row.consumer, view=view, grant_id=row.grant_id))
+
+
+def received_under(session: Session, consumer: str, view: str) -> str | None:
+    """Give the grant under which a participant received some bytes; None where it did not."""
+    row = session.get(ReceivedViewRow, (consumer, view))
+    return None if row is None else row.grant_id
 
 
 def open_transfer(session: Session, subscription: str, release: int, now: datetime) -> TransferRow | None:
@@ -88,6 +105,38 @@ def usage_of(session: Session, subscription: str, release: int, now: datetime) -
         )
     ).one()
     return Usage(open_grants, owed)
+
+
+def usage_about(session: Session, dataset: str, now: datetime) -> dict[str, Usage]:
+    """Count as ``usage_of`` does, for a release that is not out yet, over all subscriptions to a dataset."""
+    here = col(TransferRow.subscription).in_(
+        select(SubscriptionRow.subscription).where(col(SubscriptionRow.dataset) == dataset)
+    )
+    received = aliased(TransferRow)
+    is_open = and_(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) > epoch_ms(now))
+    is_owed = and_(
+        col(TransferRow.provider_receipt).is_not(None),
+        col(TransferRow.consumer_receipt).is_(None),
+        or_(
+            col(TransferRow.state) == State.EXPIRED.value,
+            and_(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) <= epoch_ms(now)),
+        ),
+        ~exists().where(
+            col(received.subscription) == col(TransferRow.subscription),
+            col(received.release) == col(TransferRow.release),
+            col(received.state) == State.DONE.value,
+        ),
+    )
+    rows = session.exec(
+        select(
+            TransferRow.subscription,
+            func.sum(case((is_open, 1), else_=0)),
+            func.sum(case((is_owed, 1), else_=0)),
+        )
+        .where(here)
+        .group_by(col(TransferRow.subscription))
+    )
+    return {name: Usage(int(open_grants), int(owed)) for name, open_grants, owed in rows}
 
 
 def overdue(session: Session, now: datetime) -> list[str]:

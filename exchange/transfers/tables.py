@@ -37,3 +37,13 @@ class TransferRow(ExchangeTable, table=True):
     closed_leaf: bytes | None = Field(sa_type=LargeBinary)
     cut: int | None = Field(default=None)
     abort: str | None = Field(sa_type=LongText, default=None)
+
+
+class ReceivedViewRow(ExchangeTable, table=True):
+    """Bytes that a provider signed for as delivered to a consumer, and the first grant they came under."""
+
+    __tablename__ = "received_view"
+
+    consumer: str = Field(sa_type=String(14), primary_key=True)
+    view: str = Field(sa_type=String(71), primary_key=True)
+    grant_id: str = Field(sa_type=String(14))

@@ -12,17 +12,21 @@ from audit.httpsig import RequestSignatureInvalid
 from audit.keys.signing import PublicKey, SignatureInvalid
 from contracts.errors import Corrupt, Refused, Unauthenticated
 from contracts.messages import (
+    EMERGENCY_PURPOSE,
     Agreement,
     DatasetRecord,
     DeliveryRequest,
     Grant,
     Manifest,
+    Member,
     MemberStatus,
-    PurposeBinding,
     Sharing,
 )
 from contracts.schema import Contract
-from nodes.granted import MAX_SKEW, ObligationUnknown, OpenGrant, check_time, open_grant, read_grant
+from contracts.view import shape_view
+from nodes.delivering.minimum import check_conditions, check_minimum, check_recipients
+from nodes.emergencies import check_emergency
+from nodes.granted import MAX_SKEW, OpenGrant, check_time, open_grant, read_grant
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path
 from nodes.publishing.datasets import latest_record, own_contract
@@ -102,15 +106,6 @@ class ConsumerKeyUnknown(Refused):
     next_en = "Keep the grant as evidence and compare key fingerprints with the consumer."
 
 
-class ObligationsTooWeak(Refused):
-    """The grant hides less than this node's own record requires."""
-
-    code = "obligations-too-weak"
-    title_zh = "授权要求的遮蔽少于本节点登记的最低要求"
-    next_zh = "通知交换中心核对策略;数据不会送出。"
-    next_en = "Tell the exchange to check its policy; no data leaves."
-
-
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A grant that passed every check, with the documents that this node signed itself."""
@@ -140,10 +135,11 @@ def check_delivery(node: Node, request: DeliveryRequest, authenticate: Authentic
     check_audience(node, grant)  # 7
     agreement = check_agreement(node, opened)  # 8
     record, manifest = check_release(node, opened, agreement.statement)  # 9
+    check_emergency(node, grant, record.statement)  # 9, where it is for an emergency
     check_not_revoked(node, grant)  # 10
-    check_consumer_key(node, grant)  # 11
+    consumer = check_consumer_key(node, grant)  # 11
     contract = own_contract(node, manifest.statement.contract)
-    check_obligations(opened, record.statement, contract)  # 12
+    check_obligations(opened, record.statement, contract, consumer)  # 12
     return Checked(opened, manifest, record, agreement, contract)
 
 
@@ -244,7 +240,7 @@ def check_not_revoked(node: Node, grant: Grant) -> None:
         raise GrantRevoked(f"{grant.grant}, its agreement or its consumer is revoked", list=listed.number)
 
 
-def check_consumer_key(node: Node, grant: Grant) -> None:
+def check_consumer_key(node: Node, grant: Grant) -> Member:
     """Check 11: the grant's key is the consumer's own in the pinned directory, and the consumer is active."""
     member = node.trust.member(grant.consumer)
     if member.status is not MemberStatus.ACTIVE:
@@ -253,35 +249,20 @@ def check_consumer_key(node: Node, grant: Grant) -> None:
         member = node.trust.member(grant.consumer)
     if member.node_key != grant.consumer_key:
         raise ConsumerKeyUnknown(f"{grant.consumer} has another key in the directory")
+    return member
 
 
-def check_obligations(opened: OpenGrant, record: DatasetRecord, contract: Contract) -> None:
-    """Check 12: every obligation can be met here, and they hide at least what the own record hides."""
+def check_obligations(opened: OpenGrant, record: DatasetRecord, contract: Contract, consumer: Member) -> None:
+    """Check 12: the record admits this use, and the obligations can be met and hide what it demands.
+
+    A record that opted in waives its conditions for an emergency; that one is declared is checked beside.
+    """
     grant = opened.grant
-    known = {field.name for field in contract.fields}
-    gone = set(opened.redacted)
-    strangers = sorted(gone - known)
-    if strangers:
-        raise ObligationUnknown(f"{contract.id} has no such field to redact", fields=strangers)
-    least = required_redactions(record, grant.purpose, contract)
-    missing = sorted(least - gone)
-    if missing:
-        raise ObligationsTooWeak("fields would leave that the record hides", fields=missing)
-    if gone >= known:
-        raise ObligationUnknown("nothing would be left of the record")
-    bound = [item.purpose for item in grant.obligations if isinstance(item, PurposeBinding)]
-    if bound != [grant.purpose]:
-        raise ObligationsTooWeak("the data is not bound to the purpose of the agreement")
-
-
-def required_redactions(record: DatasetRecord, purpose: str, contract: Contract) -> set[str]:
-    """Give the fields that the record hides from a purpose: every entry for it hides what it leaves out."""
-    known = {field.name for field in contract.fields}
-    hidden: set[str] = set()
-    for entry in record.purpose_fields:
-        if entry.purpose == purpose:
-            hidden |= known - set(entry.fields)
-    return hidden
+    if not (record.emergency and grant.purpose == EMERGENCY_PURPOSE):
+        check_conditions(record, grant.purpose, consumer.profile, grant.issued_at)
+    shape_view(contract, grant.obligations)
+    check_recipients(grant.obligations, grant.consumer)
+    check_minimum(record, contract, grant.purpose, consumer.profile, obligations=grant.obligations)
 
 
 def check_still_offered(node: Node, grant: Grant) -> None:

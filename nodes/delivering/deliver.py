@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from audit.commitment import ContentDigest
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, NotFound
-from contracts.messages import DeliveryRequest, Grant, Receipt, ReceiptRole, utc
+from contracts.messages import DeliveryRequest, Discharged, Grant, Receipt, ReceiptRole, utc
+from contracts.view import ObligationUnfit
 from nodes.aborting import give_up
 from nodes.counting import books
 from nodes.delivering.checks import (
@@ -18,23 +19,39 @@ from nodes.delivering.checks import (
     Authenticate,
     Checked,
     ConsumerKeyUnknown,
-    ObligationsTooWeak,
     RecordNotOurs,
     ReleaseNotOurs,
     check_delivery,
     check_still_granted,
 )
-from nodes.delivering.views import View, ViewLost, make_view, view_path
-from nodes.granted import OpenGrant
+from nodes.delivering.duties.handler import Delivery, DutyFailed, View
+from nodes.delivering.duties.registry import discharge
+from nodes.delivering.minimum import ConditionsNotMet, ObligationsTooWeak
+from nodes.delivering.quotas import QuotaSpent, record_use
+from nodes.delivering.views import NothingVisible, ViewLost, make_view, view_path
+from nodes.granted import ObligationUnknown, OpenGrant
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path
 from nodes.sharing_tables import DeliveryRow, OutboxRow, OutboxState
-from nodes.signed import Signed, peek_statement, sign_statement
+from nodes.signed import peek_statement, sign_statement
 
 BLOCK_BYTES = 256 * 1024
 
-# Refusals of a genuine grant to this node (checks 8, 9, 11 and 12) that no second try can change.
-_HOPELESS = (AgreementNotOurs, RecordNotOurs, ReleaseNotOurs, ConsumerKeyUnknown, ObligationsTooWeak)
+# Refusals of a genuine grant to this node (checks 8, 9, 11 and 12, and duties that cannot be met) that no
+# second try under it can change.
+_HOPELESS = (
+    AgreementNotOurs,
+    RecordNotOurs,
+    ReleaseNotOurs,
+    ConsumerKeyUnknown,
+    ConditionsNotMet,
+    ObligationsTooWeak,
+    ObligationUnfit,
+    ObligationUnknown,
+    DutyFailed,
+    NothingVisible,
+    QuotaSpent,
+)
 
 
 class GrantReused(Conflict):
@@ -59,18 +76,16 @@ def deliver(node: Node, request: DeliveryRequest, authenticate: Authenticate) ->
     """Run every check of step 5 (docs/explanation/transfer.md), and give the provider receipt's envelope."""
     try:
         checked = check_delivery(node, request, authenticate)
+        opened = checked.opened
+        kept = _kept(node, opened, request.seal_to)
+        if kept is not None:
+            return kept
+        manifest, obligations = checked.manifest.statement, opened.grant.obligations
+        view = make_view(node, manifest, checked.contract, obligations, opened.obligations_digest)
+        return _keep(node, checked, view, request.seal_to)
     except _HOPELESS as error:
         give_up(node, request.logged, error)
         raise
-    kept = _kept(node, checked.opened, request.seal_to)
-    if kept is not None:
-        return kept
-    opened = checked.opened
-    view = make_view(
-        node, checked.manifest.statement, checked.contract, opened.redacted, opened.obligations_digest
-    )
-    receipt = sign_statement(_receipt(node, checked, view), node.node_key)
-    return _keep(node, opened, receipt, request.seal_to)
 
 
 def find_delivery(node: Node, grant: str) -> DeliveryRow:
@@ -116,7 +131,7 @@ def stream(node: Node, grant: Grant, view: View, first: int, last: int) -> Itera
             yield block
 
 
-def _receipt(node: Node, checked: Checked, view: View) -> Receipt:
+def _receipt(node: Node, checked: Checked, view: View, discharged: list[Discharged]) -> Receipt:
     return Receipt(
         role=ReceiptRole.PROVIDER,
         grant=checked.grant.grant,
@@ -131,6 +146,7 @@ def _receipt(node: Node, checked: Checked, view: View) -> Receipt:
         redacted=list(view.redacted),
         content_salt=secrets.token_hex(32),
         at=utc(node.clock.now()),
+        discharged=discharged,
     )
 
 
@@ -147,13 +163,17 @@ def _kept(node: Node, opened: OpenGrant, seal_to: str | None) -> str | None:
         return row.receipt
 
 
-def _keep(node: Node, opened: OpenGrant, receipt: Signed[Receipt], seal_to: str | None) -> str:
-    now = epoch_ms(node.clock.now())
-    grant = opened.grant
+def _keep(node: Node, checked: Checked, view: View, seal_to: str | None) -> str:
+    """Count, sign and keep in one transaction, so that what is refused or lost has used nothing up."""
+    opened, grant = checked.opened, checked.grant
+    now = node.clock.now()
     with node.database.transaction() as session:
         before = session.get(DeliveryRow, grant.grant)
         if before is not None:  # a second presentation ran beside this one and came first
             return before.receipt
+        delivery = Delivery(node, grant, view, session, now)
+        record_use(delivery)
+        receipt = sign_statement(_receipt(node, checked, view, discharge(delivery)), node.node_key)
         session.add(
             DeliveryRow(
                 grant_id=grant.grant,
@@ -164,7 +184,7 @@ def _keep(node: Node, opened: OpenGrant, receipt: Signed[Receipt], seal_to: str 
                 receipt=receipt.text,
                 seal_to=seal_to,
                 expires_at=epoch_ms(grant.expires_at),
-                at=now,
+                at=epoch_ms(now),
             )
         )
         session.add(
@@ -174,9 +194,9 @@ def _keep(node: Node, opened: OpenGrant, receipt: Signed[Receipt], seal_to: str 
                 logged=opened.logged.canonical().decode(),
                 provider_receipt=receipt.text,
                 state=OutboxState.NEW.value,
-                next_at=now,
-                at=now,
+                next_at=epoch_ms(now),
+                at=epoch_ms(now),
             )
         )
-        books.enter(session, opened.logged, receipt, receipt, node.clock.now())
+        books.enter(session, opened.logged, receipt, receipt, now)
     return receipt.text

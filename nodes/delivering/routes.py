@@ -10,15 +10,18 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 
 from audit.keys.signing import seal
+from contracts.clock import rfc3339
 from contracts.errors import Invalid, Refused, TooLarge
-from contracts.messages import DeliveryRequest, Grant, GrantId
+from contracts.messages import DeliveryRequest, Grant, GrantId, Receipt
 from nodes import callers
 from nodes.bodies import RawBody
 from nodes.callers import TheNode
 from nodes.delivering.checks import Authenticate, check_grantee, check_still_granted, check_still_offered
 from nodes.delivering.deliver import deliver, delivered_view, find_delivery, stream
+from nodes.delivering.duties.handler import View
+from nodes.delivering.quotas import count_fetch
 from nodes.delivering.ranges import ByteRange, RangeNotSatisfiable, parse_range
-from nodes.delivering.views import View
+from nodes.granted import delete_by
 from nodes.node import Node
 from nodes.problems import problem_response
 
@@ -78,15 +81,29 @@ def get_data(
     check_still_offered(node, opened)
     _, receipt, view = delivered_view(node, row)
     headers = _NO_STORE | {"etag": f'"{receipt.view_sha256}"', "accept-ranges": "bytes"}
+    headers |= terms_of_use(opened, receipt)
     try:
         piece = parse_range(byte_range, receipt.view_size_bytes)
     except RangeNotSatisfiable as error:
         return _unsatisfiable(error, receipt.view_size_bytes)
     if _relayed(request, node) and row.seal_to is None:
         raise SealingRequired("the request came through the relay")
+    if row.seal_to is not None and piece.length > SEALED_PIECE_BYTES:
+        raise PieceTooLarge(f"{piece.length} bytes were asked for in one piece")
+    count_fetch(node, opened)
     if row.seal_to is not None:
         return _sealed(node, opened, view, piece, seal_to=row.seal_to, headers=headers)
     return _plain(node, opened, view, piece, headers)
+
+
+def terms_of_use(grant: Grant, receipt: Receipt) -> dict[str, str]:
+    """Give the headers that say what the data may serve, until when it may be kept, and whose mark it has."""
+    headers = {"headwaters-purpose": grant.purpose}
+    until = delete_by(grant.obligations, receipt.at)
+    if until is not None:
+        headers["headwaters-delete-after"] = rfc3339(until)
+    tokens = [item.token for item in receipt.discharged if item.kind == "watermark" and item.token]
+    return headers | ({"headwaters-watermark": tokens[0]} if tokens else {})
 
 
 def _plain(node: Node, grant: Grant, view: View, piece: ByteRange, headers: dict[str, str]) -> Response:
@@ -103,8 +120,6 @@ def _plain(node: Node, grant: Grant, view: View, piece: ByteRange, headers: dict
 def _sealed(
     node: Node, grant: Grant, view: View, piece: ByteRange, *, seal_to: str, headers: dict[str, str]
 ) -> Response:
-    if piece.length > SEALED_PIECE_BYTES:
-        raise PieceTooLarge(f"{piece.length} bytes were asked for in one piece")
     content_range = piece.content_range(view.content.size_bytes)
     plain = b"".join(stream(node, grant, view, piece.first, piece.last))
     sealed = seal(seal_to, plain, relay_info(grant.grant, content_range))

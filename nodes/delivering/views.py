@@ -1,27 +1,30 @@
-"""Views: an artifact without the columns that the obligations hide; what is hidden never leaves the province.
+"""Views: an artifact as the obligations leave it; what is hidden never leaves the province.
 
 A view is made once for an artifact and a list of obligations, checked against the artifact's digest, and kept
-under its own digest. Without redactions the view is the artifact itself.
+under its own digest. Obligations that change no value leave the artifact itself.
 """
 
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
+import polars as pl
 
 from audit.commitment import ContentDigest
 from contracts.errors import Corrupt, Refused
-from contracts.messages import Distribution, Manifest
+from contracts.messages import Discharged, Distribution, Manifest, Obligation, redacted_fields
 from contracts.schema import Contract
+from contracts.view import MARKS, ViewShape, shape_view
 from nodes.delivering.checks import ArtifactMissing
+from nodes.delivering.duties.handler import Draft, DutyFailed, View
+from nodes.delivering.duties.registry import make_draft
 from nodes.exclusive import exclusively
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path, hash_file, keep_file
 from nodes.sharing_tables import ViewRow
-from nodes.sources.artifact import redact
-from nodes.sources.parquet_rows import read_columns
+from nodes.sources.artifact import READ_ROWS, write_view
+from nodes.sources.parquet_rows import read_columns, read_frames
 
 
 class NothingVisible(Refused):
@@ -42,22 +45,16 @@ class ViewLost(Corrupt):
     next_en = "Restore views/ from a backup, or ask for the transfer again."
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """The bytes that one delivery moves."""
+def make_view(
+    node: Node, manifest: Manifest, contract: Contract, obligations: Sequence[Obligation], key: str
+) -> View:
+    """Give the view of a release under obligations; ``key`` is their digest.
 
-    path: Path
-    content: ContentDigest
-    rows: int
-    redacted: tuple[str, ...]
-
-
-def make_view(node: Node, manifest: Manifest, contract: Contract, fields: Collection[str], key: str) -> View:
-    """Give the view of a release without ``fields``; ``key`` is the digest of the obligations.
-
-    Raises ArtifactMissing when the artifact is damaged, NothingVisible when no column is left.
+    Raises ArtifactMissing when the artifact is damaged, ObligationUnfit, ObligationUnknown or DutyFailed when
+    an obligation cannot be met, NothingVisible when no column is left.
     """
-    if not fields:
+    shape = shape_view(contract, obligations)
+    if shape.whole:
         return whole_view(node, manifest)
     artifact = manifest.distribution.sha256
     name = f".{artifact.removeprefix('sha256:')}-{key.removeprefix('sha256:')}.lock"
@@ -66,7 +63,19 @@ def make_view(node: Node, manifest: Manifest, contract: Contract, fields: Collec
         if kept is not None:
             return kept
         _check_intact(node, manifest.distribution)
-        return _write(node, manifest, contract, set(fields), key)
+        draft = Draft(
+            node=node,
+            dataset=manifest.dataset,
+            release=manifest.number,
+            artifact=artifact,
+            key=key,
+            published=manifest.counts.published,
+            shape=shape,
+            obligations=tuple(obligations),
+            frame=_read(node, artifact, shape),
+        )
+        evidence = make_draft(draft)
+        return _keep(draft, redacted_fields(obligations), evidence)
 
 
 def whole_view(node: Node, manifest: Manifest) -> View:
@@ -86,7 +95,8 @@ def find_view(node: Node, artifact: str, key: str) -> View | None:
     if not path.is_file() or path.stat().st_size != row.size_bytes:
         return None
     content = ContentDigest(row.sha256, row.chunk_root, row.size_bytes)
-    return View(path, content, row.rows, tuple(orjson.loads(row.redacted)))
+    evidence = tuple(Discharged.model_validate(item) for item in orjson.loads(row.discharged))
+    return View(path, content, row.rows, tuple(orjson.loads(row.redacted)), evidence)
 
 
 def view_path(node: Node, sha256: str) -> Path:
@@ -94,43 +104,45 @@ def view_path(node: Node, sha256: str) -> Path:
     return node.home.views / f"{sha256.removeprefix('sha256:')}.parquet"
 
 
-def visible_columns(path: Path, contract: Contract, hidden: Collection[str]) -> list[str]:
-    """List the columns that stay; a pattern field hides every column that it admits."""
-    kept = []
-    for name in read_columns(path):
-        note = contract.note_of(name)
-        # A column that the contract does not describe cannot be judged, so it does not leave.
-        if note is not None and note.name not in hidden and name not in hidden:
-            kept.append(name)
-    return kept
-
-
 def _check_intact(node: Node, distribution: Distribution) -> None:
     if hash_file(artifact_path(node, distribution.sha256)).sha256 != distribution.sha256:
         raise ArtifactMissing("the artifact's bytes do not fit its digest")
 
 
-def _write(node: Node, manifest: Manifest, contract: Contract, hidden: set[str], key: str) -> View:
-    source = artifact_path(node, manifest.distribution.sha256)
-    kept = visible_columns(source, contract, hidden)
-    if not kept:
-        raise NothingVisible(f"{contract.id} has no column left")
-    draft = node.home.views / f".draft-{secrets.token_hex(8)}.parquet"
+def _read(node: Node, artifact: str, shape: ViewShape) -> pl.DataFrame:
+    """Read the columns that the view shows or works with, and no other."""
+    source = artifact_path(node, artifact)
+    present = read_columns(source)
+    wanted = {*shape.filtered, *shape.figured, *(shape.columns(present) if shape.aggregate is None else ())}
+    columns = [name for name in present if name in wanted]
+    if not columns:
+        raise NothingVisible(f"{shape.source.id} has no column left")
+    parts = list(read_frames(source, READ_ROWS, columns))
+    return pl.concat(parts) if parts else pl.read_parquet(source, columns=columns)
+
+
+def _keep(draft: Draft, redacted: tuple[str, ...], evidence: tuple[Discharged, ...]) -> View:
+    if not draft.frame.columns:
+        raise NothingVisible(f"{draft.shape.source.id} has no column left")
+    if not draft.marks.keys() <= MARKS:
+        raise DutyFailed("a mark has a name that consumers do not know")
+    views = draft.node.home.views
+    path = views / f".draft-{secrets.token_hex(8)}.parquet"
     try:
-        redact(source, draft, set(read_columns(source)) - set(kept))
-        content, path = keep_file(draft, node.home.views)
+        written = write_view(path, draft.frame, draft.marks)
+        content, kept = keep_file(path, views)
     finally:
-        draft.unlink(missing_ok=True)
-    redacted = tuple(sorted(hidden))
+        path.unlink(missing_ok=True)
     row = ViewRow(
-        artifact=manifest.distribution.sha256,
-        obligations=key,
+        artifact=draft.artifact,
+        obligations=draft.key,
         sha256=content.sha256,
         chunk_root=content.chunk_root,
         size_bytes=content.size_bytes,
-        rows=manifest.counts.published,
+        rows=written.rows,
         redacted=orjson.dumps(redacted).decode(),
+        discharged=orjson.dumps([item.model_dump() for item in evidence]).decode(),
     )
-    with node.database.transaction() as session:
+    with draft.node.database.transaction() as session:
         session.merge(row)
-    return View(path, content, manifest.counts.published, redacted)
+    return View(kept, content, written.rows, redacted, evidence)

@@ -15,10 +15,12 @@ from contracts.clock import epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.identifiers import parse_name
 from contracts.messages import (
+    Condition,
     ContractRef,
     ContractRegistration,
     DatasetId,
     DatasetRecord,
+    Duty,
     Long,
     PurposeFields,
     Sharing,
@@ -29,6 +31,7 @@ from contracts.messages import (
 )
 from contracts.schema import Contract, parse_contract
 from nodes.node import Node
+from nodes.publishing.terms import check_terms
 from nodes.sharing_tables import ContractRow, DatasetRow
 from nodes.signed import Signed, peek_statement, sign_again, sign_statement
 
@@ -89,7 +92,10 @@ class RecordNumbersBehind(Conflict):
 
 
 class Declaration(Wire):
-    """What a person says of a dataset; ``contract`` is ``id`` or ``id@version`` of a registered contract."""
+    """What a person says of a dataset; ``contract`` is ``id`` or ``id@version`` of a registered contract.
+
+    ``conditions``, ``duties`` and ``emergency`` are what its users are held to (``nodes.publishing.terms``).
+    """
 
     dataset: DatasetId
     contract: Short
@@ -103,6 +109,9 @@ class Declaration(Wire):
     synthetic: bool
     update_frequency: Short
     theme: Short | None = None
+    conditions: list[Condition] = Field(default=[])
+    duties: list[Duty] = Field(default=[])
+    emergency: bool = False
 
 
 def register_contract(node: Node, text: str) -> ContractRef:
@@ -128,11 +137,12 @@ def register_contract(node: Node, text: str) -> ContractRef:
 def declare_dataset(node: Node, declaration: Declaration) -> Signed[DatasetRecord]:
     """Sign and register the next record of a dataset; the same words again make no new record.
 
-    Raises ContractNotRegistered, FieldUnknown, PurposesOpen, RecordNumbersBehind, or what the exchange
-    answers.
+    Raises ContractNotRegistered, FieldUnknown, PurposesOpen, TermsUnfit, RecordNumbersBehind, or what the
+    exchange answers.
     """
     contract = _registered_contract(node, declaration.contract)
     _check_purpose_fields(declaration, contract)
+    check_terms(declaration, contract)
     resend_pending(node, declaration.dataset)
     latest = latest_record(node, declaration.dataset)
     number = 1 if latest is None else latest.statement.number + 1
@@ -273,6 +283,9 @@ def _record(node: Node, declaration: Declaration, contract: Contract, number: in
         synthetic=declaration.synthetic,
         update_frequency=declaration.update_frequency,
         at=utc(node.clock.now()),
+        conditions=declaration.conditions,
+        duties=declaration.duties,
+        emergency=declaration.emergency,
     )
 
 

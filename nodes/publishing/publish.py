@@ -23,6 +23,7 @@ from nodes.exclusive import exclusively
 from nodes.node import Node
 from nodes.publishing.artifacts import keep_file
 from nodes.publishing.datasets import own_contract, own_record
+from nodes.publishing.onward import check_marks, check_not_received
 from nodes.publishing.quarantine import Intake, Quarantine
 from nodes.sharing_tables import ReleaseRow
 from nodes.signed import Signed, peek_statement, sign_again, sign_statement
@@ -93,6 +94,7 @@ def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _:
     Raises:
         DatasetNotDeclared, ContractNotRegistered: the dataset was not declared here.
         SourceFault, SourceUnfit: the file cannot be read under the dataset's contract.
+        OnwardSharing: the file, or the release it makes, is what another participant delivered here.
         EmptyRelease: every row was rejected; the quarantine says why.
         ReleaseNumbersBehind, ExchangeForgot: this node or the exchange was set back.
         Busy: the dataset is being published at this moment.
@@ -108,8 +110,11 @@ def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _:
         if before is not None:
             manifest = node.trust.own_statement(before.envelope, Manifest, node.node_key.public)
             return Published(manifest, before.log_index or 0, repeated=True)
+        check_not_received(node, source.info.sha256)
+        check_marks(node, path, source.info.sha256)
         previous = _check_numbers(node, dataset)
         counts, distribution = _take_in(node, source, dataset, contract, progress)
+        check_not_received(node, distribution.sha256)
         row = _sign(
             node, record, previous, counts=counts, distribution=distribution, source=source.info.note()
         )

@@ -5,6 +5,7 @@ record and agreement are the provider's signed words; the bytes are what the pro
 rows keep the contract.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +18,21 @@ from contracts.messages import (
     Distribution,
     LoggedGrant,
     Manifest,
+    Obligation,
     PurposeBinding,
     Receipt,
     ReceiptRole,
 )
 from contracts.schema import Contract
 from contracts.validation import RowValidator
+from contracts.view import is_written_anew, shape_view
 from nodes.granted import OpenGrant, check_time, open_logged
 from nodes.node import Node
 from nodes.publishing.artifacts import hash_file
 from nodes.publishing.datasets import contract_of
 from nodes.receiving.apply import check_both_signed
+from nodes.receiving.evidence import evidence_faults
+from nodes.receiving.hidden import check_hidden
 from nodes.sharing_tables import SubscriptionRow
 from nodes.signed import Signed, peek_statement
 from nodes.sources.artifact import read_artifact
@@ -130,9 +135,13 @@ def check_receipt(node: Node, judged: Judged, envelope: str) -> Signed[Receipt]:
         raise ReceiptUnfit("the receipt is about another grant or by another party")
     if (receipt.manifest, receipt.obligations) != (grant.manifest, judged.opened.obligations_digest):
         raise ReceiptUnfit("the receipt is about another release or other obligations")
-    if tuple(receipt.redacted) != judged.opened.redacted or receipt.view_rows != manifest.counts.published:
-        raise ReceiptUnfit("rows or redactions are not what the grant says")
-    if not receipt.redacted and _view(receipt) != _whole(manifest.distribution):
+    if tuple(receipt.redacted) != judged.opened.redacted:
+        raise ReceiptUnfit("the redactions are not what the grant says")
+    rows, published = receipt.view_rows, manifest.counts.published
+    faults = list(evidence_faults(grant.obligations, receipt.discharged, rows=rows, published=published))
+    if faults:
+        raise ReceiptUnfit(faults[0], faults=faults)
+    if not any(map(is_written_anew, grant.obligations)) and _view(receipt) != _whole(manifest.distribution):
         raise ReceiptUnfit("nothing is hidden, yet the bytes are not the release's")
     return signed
 
@@ -144,17 +153,23 @@ def check_bytes(path: Path, receipt: Receipt) -> None:
         raise DataAltered(f"{content.size_bytes} bytes arrived that the provider did not sign for")
 
 
-def check_rows(path: Path, contract: Contract, receipt: Receipt) -> None:
-    """Judge every row under the contract without the hidden fields; raise ContractBroken."""
-    validator = RowValidator(contract, receipt.redacted)
+def check_rows(path: Path, contract: Contract, obligations: Sequence[Obligation], signed_for: int) -> None:
+    """Judge every row under what the obligations leave of the contract, and that there are ``signed_for``.
+
+    Raises ObligationUnfit when the obligations do not fit the contract, ViewShowsMore when the file shows
+    what they hide, ContractBroken when a row breaks another rule.
+    """
+    shape = shape_view(contract, obligations)
+    check_hidden(path, shape)
+    validator = RowValidator(shape.contract)
     rows = 0
-    for number, row in read_artifact(path, contract):
+    for number, row in read_artifact(path, shape.contract):
         rows += 1
         if not validator.is_valid(row):
             rule = validator.violations(row)[0]
             raise ContractBroken(f"row {number} breaks {rule.rule} at {rule.pointer or '/'}", row=number)
-    if rows != receipt.view_rows:
-        raise ContractBroken(f"the file has {rows} rows, the receipt says {receipt.view_rows}")
+    if rows != signed_for:
+        raise ContractBroken(f"the file has {rows} rows, the receipt says {signed_for}")
 
 
 def fetch_contract(node: Node, manifest: Manifest) -> Contract:

@@ -28,14 +28,16 @@ from contracts.messages import (
     utc,
 )
 from contracts.schema import Contract
+from contracts.view import ObligationUnfit
 from nodes.aborting import give_up
 from nodes.counting import books
 from nodes.exclusive import exclusively
-from nodes.granted import GrantExpired
+from nodes.granted import GrantExpired, delete_by, peek_grant
 from nodes.node import Node
 from nodes.publishing.artifacts import hash_file
 from nodes.receiving.apply import subscription_of
 from nodes.receiving.download import download, present
+from nodes.receiving.hidden import ViewShowsMore
 from nodes.receiving.judged import (
     ContractBroken,
     DataAltered,
@@ -169,12 +171,13 @@ def _receive(run: _Pull, manifest: Signed[Manifest]) -> ReceivedRow:
         _fetch_bytes(run, judged, receipt.statement, partial)
         try:
             check_bytes(partial, receipt.statement)
-            check_rows(partial, run.contract(judged.manifest.statement), receipt.statement)
+            contract, obligations = run.contract(judged.manifest.statement), judged.opened.grant.obligations
+            check_rows(partial, contract, obligations, receipt.statement.view_rows)
         except DataAltered:
             partial.unlink()
             raise
-        except ContractBroken as error:
-            _give_up(run, fetch, error)  # the same bytes would break the contract again
+        except (ContractBroken, ObligationUnfit, ViewShowsMore) as error:
+            _give_up(run, fetch, error)  # the same bytes would be no better again
             raise
         partial.replace(final)
     # Also for a file that an earlier process put in place: it may have died before its name was durable.
@@ -246,6 +249,9 @@ def _sign_for(run: _Pull, fetch: FetchRow, provider: Signed[Receipt], final: Pat
     """Sign the consumer's receipt; the receipt, the outbox row and the cursor are one transaction."""
     node, said = run.node, provider.statement
     now = utc(node.clock.now())
+    logged = LoggedGrant.parse(fetch.logged.encode())
+    grant = peek_grant(logged).statement
+    until = delete_by(grant.obligations, said.at)
     own = said.model_copy(update={"role": ReceiptRole.CONSUMER, "participant": node.participant, "at": now})
     signed = sign_statement(own, node.node_key)
     received = ReceivedRow(
@@ -258,6 +264,8 @@ def _sign_for(run: _Pull, fetch: FetchRow, provider: Signed[Receipt], final: Pat
         rows=said.view_rows,
         redacted=orjson.dumps(said.redacted).decode(),
         at=epoch_ms(now),
+        purpose=grant.purpose,
+        delete_after=None if until is None else epoch_ms(until),
     )
     outbox = OutboxRow(
         grant_id=said.grant,
@@ -269,7 +277,6 @@ def _sign_for(run: _Pull, fetch: FetchRow, provider: Signed[Receipt], final: Pat
         next_at=epoch_ms(now),
         at=epoch_ms(now),
     )
-    logged = LoggedGrant.parse(fetch.logged.encode())
     with node.database.transaction() as session:
         session.merge(received)
         session.merge(outbox)

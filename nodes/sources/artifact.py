@@ -1,10 +1,11 @@
 """The bytes of a release: accepted rows as one Parquet file, the same bytes for the same rows.
 
 Columns stand in contract order with the contract's types; nested values are JSON text with sorted keys. A
-view is written anew from the columns that remain, so nothing of a removed column is left in its bytes.
+view is written anew from what its obligations leave, by the same writer, so nothing that is hidden is left in
+its bytes, its statistics or its dictionaries.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ from typing import Any
 import polars as pl
 
 from contracts.schema import Contract
-from contracts.validation import UnknownFields
 from nodes.sources.batch import ColumnBatch
 from nodes.sources.cells import DTYPES
-from nodes.sources.parquet_rows import read_columns, read_frames, typed_batch
+from nodes.sources.parquet_rows import read_frames, typed_batch
 
 ROW_GROUP_ROWS = 65_536
 READ_ROWS = 50_000
@@ -52,21 +52,18 @@ def artifact_batches(path: Path, contract: Contract) -> Iterator[ColumnBatch]:
         first += len(frame)
 
 
-def redact(in_path: Path, out_path: Path, fields: Collection[str]) -> Written:
-    """Write a view that lacks the given columns; raise UnknownFields if one is not there or none is left."""
-    present = read_columns(in_path)
-    strangers = sorted(set(fields) - set(present))
-    if strangers:
-        raise UnknownFields(f"the artifact has no column {strangers[0]!r}", fields=strangers)
-    rest = [name for name in present if name not in fields]
-    if not rest:
-        raise UnknownFields("nothing is left of the record; a view needs a field")
-    parts = list(read_frames(in_path, READ_ROWS, rest))
-    return _write(out_path, pl.concat(parts) if parts else pl.read_parquet(in_path, columns=rest))
+def write_view(path: Path, frame: pl.DataFrame, marks: Mapping[str, str]) -> Written:
+    """Write a view: rows in their final order, and ``marks`` as the file's key-value metadata."""
+    return _write(path, frame, marks)
 
 
-def _write(path: Path, frame: pl.DataFrame) -> Written:
+def _write(path: Path, frame: pl.DataFrame, marks: Mapping[str, str] | None = None) -> Written:
     frame.rechunk().write_parquet(
-        path, compression="zstd", compression_level=3, statistics=True, row_group_size=ROW_GROUP_ROWS
+        path,
+        compression="zstd",
+        compression_level=3,
+        statistics=True,
+        row_group_size=ROW_GROUP_ROWS,
+        metadata=dict(sorted(marks.items())) if marks else None,
     )
     return Written(len(frame), tuple(frame.columns), path.stat().st_size)

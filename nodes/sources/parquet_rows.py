@@ -13,6 +13,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from contracts.schema import Contract, Kind
+from contracts.view import MARKS
 from nodes.sources.batch import ColumnBatch
 from nodes.sources.cells import DTYPES, Odd, leftovers, read_json, whole_numbers, write_json
 from nodes.sources.faults import TruncatedFile
@@ -22,10 +23,24 @@ _TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Date, pl.Datetime)  # a tuple, 
 
 def read_columns(path: Path) -> list[str]:
     """Read the column names; raise TruncatedFile for a file that is no whole Parquet file."""
+    return list(read_schema(path))
+
+
+def read_schema(path: Path) -> dict[str, pl.DataType]:
+    """Read the columns with their types; raise TruncatedFile for a file that is no whole Parquet file."""
     try:
-        return list(pl.read_parquet_schema(path))
+        return dict(pl.read_parquet_schema(path))
     except (PolarsError, OSError, PanicException) as error:
         raise _broken(path) from error
+
+
+def read_marks(path: Path) -> dict[str, str]:
+    """Read the marks that a node of the alliance writes into a view; none in a file of another form."""
+    try:
+        metadata = pl.read_parquet_metadata(path)
+    except (PolarsError, OSError, PanicException):
+        return {}
+    return {key: metadata[key] for key in sorted(MARKS & metadata.keys())}
 
 
 def read_frames(path: Path, batch_rows: int, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:

@@ -25,6 +25,7 @@ _FIELDS = {
     EntryKind.AGREEMENT: "dig",
     EntryKind.KEY_ROTATE: "dig",
     EntryKind.KEY_REVOKE: "dig",
+    EntryKind.EMERGENCY_DECLARE: "dig",
 }
 """The kinds of entry that log a statement, and the field that names it by its digest."""
 

@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import library
-from contracts.schema import Contract, compile_schema, parse_contract
-from contracts.validation import (
-    Rejected,
-    RowValidator,
-    UnknownFields,
-    view_contract_schema,
-)
+from contracts.schema import Contract, parse_contract
+from contracts.validation import Rejected, RowValidator
 
 Make = Callable[..., dict[str, Any]]
 GOOD = {"code": "500100", "level": 1.5, "keeper": None}
@@ -108,47 +103,3 @@ def test_fast_and_full_verdicts_agree(row: dict[str, Any]) -> None:
     validator = RowValidator(library.load("enterprise-environment-record"))
 
     assert validator.is_valid(row) == (not validator.violations(row))
-
-
-def test_a_view_is_closed_without_the_redacted_fields(contract: Contract) -> None:
-    """A view lacks the redacted fields in properties and required; a row that still has one is refused."""
-    validator = RowValidator(contract, ["code"])
-
-    assert validator.is_valid({"level": 1, "keeper": None})
-    assert not validator.is_valid(GOOD)
-    schema = view_contract_schema(contract, ["code"])
-    assert "code" not in schema["properties"]
-    assert schema["required"] == ["level"]
-    assert schema["additionalProperties"] is False
-
-
-def test_a_view_keeps_conditions_it_can_judge() -> None:
-    """A condition on a redacted field falls away; the others stay in force."""
-    contract = library.load("pollution-source-online")
-    row = {name: value for name, value in contract.example_row().items() if name != "factor"}
-
-    view = RowValidator(contract, ["factor"])
-
-    assert view.is_valid(row)
-    assert not view.is_valid(row | {"value": None})  # flag N still needs a value
-    assert compile_schema(view_contract_schema(contract, ["factor", "flag"])).is_valid(
-        {name: value for name, value in row.items() if name != "flag"} | {"value": None}
-    )
-
-
-def test_a_view_refuses_a_redacted_pattern_column() -> None:
-    """One column admitted by a pattern can be redacted by its name, or all of them by the pattern."""
-    contract = library.load("ambient-air-city-hourly")
-    row = contract.example_row()
-
-    assert not RowValidator(contract, ["pm25_shahepu"]).is_valid(row)
-    del row["pm25_shahepu"]
-    assert RowValidator(contract, ["pm25_shahepu"]).is_valid(row)
-    assert not RowValidator(contract, ["^pm25_[a-z0-9_]{1,40}$"]).is_valid(row)
-
-
-@pytest.mark.parametrize("fields", [["nope"], ["code", "level", "keeper"]])
-def test_a_view_needs_known_fields_and_a_rest(contract: Contract, fields: list[str]) -> None:
-    """Unknown fields, or all fields, cannot be redacted."""
-    with pytest.raises(UnknownFields):
-        view_contract_schema(contract, fields)

@@ -49,7 +49,7 @@ def one_engine(policy: PolicyEngine) -> Iterator[None]:
             """Outlive the exchange."""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exchange_parts, "open_engine", lambda _url: Kept())
+        patch.setattr(exchange_parts, "open_engine", lambda *_: Kept())
         yield
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from audit.log.entry import Entry
 from exchange.parts import Parts
+from exchange.policies.desk import Desk
 from policies.decision import Decision, Question
 from policies.engine import PolicyEngine
 
@@ -53,5 +54,5 @@ def codes(entry: Entry) -> list[str]:
 
 
 def with_policy(parts: Parts, policy: PolicyEngine) -> Parts:
-    """Give the parts with another policy engine."""
-    return replace(parts, policy=policy)
+    """Give the parts with another policy engine at the desk."""
+    return replace(parts, policy=Desk(parts.policy.bundle, lambda _bundle: policy))

@@ -2,12 +2,15 @@
 
 import asyncio
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import structlog
 
+from contracts.clock import from_epoch_ms
 from contracts.errors import Unavailable
-from contracts.messages import LogStatus, Severity, Text
+from contracts.messages import Emergency, LogStatus, Scope, Severity, Text
 from exchange import background
 from exchange.health import Overview
 from exchange.log.status import LogState
@@ -167,11 +170,39 @@ def test_the_page_says_the_worst_first(changes: dict[str, object], refusal: str 
     assert words in render(seen(**changes), refusal)
 
 
+def test_the_page_says_what_is_not_ordinary() -> None:
+    """An emergency in force, an overdue review and a quarantine stand at the top, escaped."""
+    began = from_epoch_ms(1_795_334_400_000)
+    emergency = Emergency(
+        emergency="m-aaaaaaaaaaaa",
+        title=Text(zh="<b>沱江</b>", en="<b>Tuo</b>"),
+        why="ammonia",
+        scope=Scope(territories=["51"]),
+        declared_at=began,
+        until=began + timedelta(hours=1),
+    )
+    unusual = replace(seen(), emergencies=(emergency,), reviews_overdue=2, quarantined_members=1)
+    html = render(unusual, None)
+
+    assert "紧急状态生效:&lt;b&gt;沱江&lt;/b&gt;,至 2026-11-22 17:00:00(UTC+8)" in html
+    assert "2 次紧急状态逾期未作事后审查" in html
+    assert "1 个参与方被隔离" in html
+    assert "紧急" not in render(seen(), None)
+
+
+async def test_the_status_counts_quarantine(exchange: Exchange) -> None:
+    """The operator sees how many participants are cut off."""
+    province = await exchange.admit()
+    await exchange.act(province, "quarantine", {"reason": "its keys may be in other hands"})
+    status = (await exchange.person("operator").get("/operator/status")).json()
+
+    assert (status["members"], status["quarantined"]) == (0, 1)
+    assert status["emergencies"] == {"in_force": 0, "reviews_due": 0, "reviews_overdue": 0}
+
+
 def test_the_page_tells_the_hour_in_beijing() -> None:
     """Since when entries are unwitnessed is shown in UTC+8."""
     standing = seen().log.model_copy(update={"size": 10})
-    from contracts.clock import from_epoch_ms
-
     overview = Overview(
         7, 7, Tally(), standing.model_copy(update={"unwitnessed_since": from_epoch_ms(1_795_334_400_000)})
     )

@@ -15,6 +15,7 @@ from exchange.settings import (
     load_settings,
 )
 from nodes.addresses import PlainHttpRefused
+from policies.engine import EngineOptions
 
 
 @pytest.fixture
@@ -133,3 +134,22 @@ def test_people_reach_the_process_on_loopback(folder: Path, chosen: dict[str, An
 def test_every_setting_is_described() -> None:
     """Each setting says what it is, so that the reference page can be written from it."""
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_policy_settings_say_how_to_reach_an_opa_server(folder: Path) -> None:
+    """The files and the deadline in milliseconds become the engine's options; half a pair is refused."""
+    pair = {"policy_certificate": Path("c.pem"), "policy_client_key": Path("c.key")}
+    settings = load_settings(folder, **pair, policy_ca=Path("ca.pem"), policy_token_file=Path("token"))
+
+    assert settings.engine_options == EngineOptions(
+        ca=Path("ca.pem"),
+        certificate=Path("c.pem"),
+        client_key=Path("c.key"),
+        token_file=Path("token"),
+        deadline_seconds=1.0,
+    )
+    for name, path in pair.items():
+        with pytest.raises(SettingsInvalid):
+            load_settings(folder, **{name: path})
+    with pytest.raises(SettingsInvalid):
+        load_settings(folder, policy_deadline_ms=49)

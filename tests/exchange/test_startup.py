@@ -13,7 +13,7 @@ from audit.formats.checkpoint import Checkpoint
 from audit.formats.cosignature import WitnessState
 from audit.formats.note import NoteSigner, format_note
 from audit.keys.signing import SigningKey
-from audit.log.entry import Entry, EntryKind, parse_entry
+from audit.log.entry import Entry, EntryKind
 from audit.log.unit import LogSealed
 from contracts.clock import FrozenClock
 from contracts.messages import Challenge, MailboxAnswer, MailboxRequest
@@ -81,7 +81,8 @@ def replace_home(settings: Any, folder: Path) -> Any:
 
 def append(exchange: Exchange) -> None:
     """Append an entry."""
-    entry = Entry(EntryKind.POLICY_ACTIVATE, exchange.clock.now(), {"pol": "sha256:" + "0" * 64})
+    fields = {"act": "sha256:" + "0" * 64, "role": "operator", "what": "test", "dig": "sha256:" + "0" * 64}
+    entry = Entry(EntryKind.ADMIN_ACT, exchange.clock.now(), fields)
     exchange.parts.log.commit_blocking(lambda unit: unit.append(entry))
 
 
@@ -249,18 +250,6 @@ async def test_signed_requests_work_while_sealed(restart: Restart) -> None:
     answer = await restarted.witnesses[0].http.post("/probe", json={"nonce": "n"})
 
     assert answer.status_code == 200
-
-
-async def test_another_policy_is_logged_when_the_log_opens(restart: Restart) -> None:
-    """The policy that decides is on record: a digest other than the last one is activated at start-up."""
-    restarted = await restart()
-    parts = restarted.exchange.parts
-    changed = replace(parts, policy=Unasked("sha256:" + "7" * 64))
-    async with Serving(*restarted.witnesses):
-        await Opening(changed).round()
-    last = parse_entry(parts.log.entry(parts.log.size() - 1))
-
-    assert (last.kind, last.fields["pol"]) == (EntryKind.POLICY_ACTIVATE, "sha256:" + "7" * 64)
 
 
 async def test_the_same_policy_is_not_logged_again(restart: Restart) -> None:

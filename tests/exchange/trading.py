@@ -45,6 +45,7 @@ from contracts.messages import (
     SubscriptionView,
     Text,
     TransferRequest,
+    redacted_fields,
 )
 from contracts.schema import Contract, parse_contract
 from exchange.agreements import flow as agreements
@@ -58,7 +59,6 @@ from exchange.subscriptions import flow as subscriptions
 from exchange.transfers import flow as transfers
 from exchange.transfers import receipts
 from exchange.wiring import HOOKS
-from nodes.granted import redacted_fields
 from nodes.signed import peek_statement, sign_statement
 from tests.exchange.signers import Manner, NodesInProcess, Participant
 

@@ -12,10 +12,12 @@ from nodes import app as node_app
 from nodes import local_routes, offers
 from nodes.counting import completeness_routes
 from nodes.delivering import routes as deliveries
+from nodes.delivering import tracing_routes
+from nodes.receiving import kept_routes
 from nodes.rotating import key_routes
 from nodes.trusting import trust_routes
 from nodes.witnessing import network_routes, witness_routes
-from tests.habits import problems_page
+from tests.habits import policies_page, problems_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 NODE_ROUTERS = (
@@ -24,6 +26,8 @@ NODE_ROUTERS = (
     offers.router,
     deliveries.router,
     local_routes.router,
+    kept_routes.router,
+    tracing_routes.router,
     completeness_routes.router,
     network_routes.router,
     trust_routes.router,
@@ -49,6 +53,11 @@ def _rows(page: str, heading: str) -> set[str]:
 def test_the_page_of_problems_is_the_generated_one() -> None:
     """docs/reference/problems.md is what ``python -m tests.habits.problems_page`` writes."""
     assert problems_page.PAGE.read_text(encoding="utf-8") == problems_page.page()
+
+
+def test_the_page_of_policies_is_the_generated_one() -> None:
+    """docs/reference/policies.md is what ``python -m tests.habits.policies_page`` writes."""
+    assert policies_page.PAGE.read_text(encoding="utf-8") == policies_page.page()
 
 
 def test_every_endpoint_of_the_exchange_is_on_its_page() -> None:

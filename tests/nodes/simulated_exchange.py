@@ -151,15 +151,21 @@ class SimulatedExchange:
         )
         return sign_statement(listed, self.statement_key).text
 
-    def add_event(self, number: int | None = None) -> None:
+    def add_event(
+        self,
+        number: int | None = None,
+        *,
+        event_class: str = "access.probing",
+        facts: dict[str, int | str] | None = None,
+    ) -> None:
         event = SecurityEvent(
             number=number or len(self.events) + 1,
             event=new_id(Kind.EVENT),
-            event_class="access.probing",
+            event_class=event_class,
             severity=Severity.HIGH,
             subject=None,
             title=Text(zh="试探访问", en="Probing <b>access</b>"),
-            facts={"denials": 3},
+            facts={"denials": 3} if facts is None else facts,
             at=self.clock.now(),
         )
         self.events.append(sign_statement(event, self.statement_key).text)

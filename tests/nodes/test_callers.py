@@ -85,16 +85,17 @@ def test_a_participant_does_not_speak_for_the_exchange(node: Node) -> None:
     assert answer.json()["code"] == "wrong-caller"
 
 
+@pytest.mark.parametrize("status", [MemberStatus.SUSPENDED, MemberStatus.QUARANTINED])
 def test_an_active_participant_is_known_by_its_directory_key(
-    node: Node, exchange: SimulatedExchange, join_node: JoinNode, clock: FrozenClock
+    node: Node, exchange: SimulatedExchange, join_node: JoinNode, clock: FrozenClock, status: MemberStatus
 ) -> None:
-    """A participant that joined a moment ago is accepted; once suspended it is refused."""
+    """A participant that joined a moment ago is accepted; once stopped it is refused."""
     with open_node(join_node("hubei"), clock=clock, transport=exchange.transport) as other:
         auth = RequestSigner(other.node_key, other.participant, clock)
         request = httpx.Request("POST", node.mailbox_base + "/deliveries")
         accepted = _call(node, request, auth=auth)
-        suspended = exchange.members[other.participant].model_copy(update={"status": MemberStatus.SUSPENDED})
-        exchange.set_member(suspended)
+        stopped = exchange.members[other.participant].model_copy(update={"status": status})
+        exchange.set_member(stopped)
         node.trust.refresh_directory()
         refused = _call(node, request, auth=auth)
 

@@ -127,8 +127,9 @@ def test_plain_http_off_loopback_is_refused(
     assert exchange.calls == []
 
 
-def test_a_revoked_participant_does_not_join(
-    exchange: SimulatedExchange, clock: FrozenClock, tmp_path: Path
+@pytest.mark.parametrize("status", [MemberStatus.SUSPENDED, MemberStatus.QUARANTINED, MemberStatus.REVOKED])
+def test_a_stopped_participant_does_not_join(
+    exchange: SimulatedExchange, clock: FrozenClock, tmp_path: Path, status: MemberStatus
 ) -> None:
     """Waiting ends when the operator says no."""
     text = exchange.invite()
@@ -136,7 +137,7 @@ def test_a_revoked_participant_does_not_join(
 
     def revoke(_: str) -> None:
         member = exchange.members[participant]
-        exchange.set_member(member.model_copy(update={"status": MemberStatus.REVOKED}))
+        exchange.set_member(member.model_copy(update={"status": status}))
 
     with pytest.raises(JoinRefused):
         _join(exchange, clock, tmp_path / "home", text, on_pending=revoke)

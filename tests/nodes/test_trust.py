@@ -161,14 +161,15 @@ def test_one_key_under_two_names_is_refused(
         node.trust.refresh_directory()
 
 
+@pytest.mark.parametrize("status", [MemberStatus.SUSPENDED, MemberStatus.QUARANTINED])
 def test_only_active_participants_have_a_key_to_act_with(
-    node: Node, exchange: SimulatedExchange, join_node: JoinNode
+    node: Node, exchange: SimulatedExchange, join_node: JoinNode, status: MemberStatus
 ) -> None:
-    """A suspended participant's requests are refused while its past statements stay readable."""
+    """A stopped participant's requests are refused while its past statements stay readable."""
     join_node("hubei")
     node.trust.refresh_directory()
     other = next(m for m in exchange.members.values() if m.participant != node.participant)
-    exchange.set_member(other.model_copy(update={"status": MemberStatus.SUSPENDED}))
+    exchange.set_member(other.model_copy(update={"status": status}))
     node.trust.refresh_directory()
 
     with pytest.raises(UnknownParticipant):

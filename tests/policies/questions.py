@@ -31,7 +31,12 @@ DATASET = DatasetFacts(
     classification=2,
     purposes=("joint-warning", "green-credit"),
     purpose_fields=(PurposeFields(purpose="green-credit", fields=["station", "pm25"]),),
-    fields=(FieldFacts("station", 1), FieldFacts("pm25", 1), FieldFacts("operator", 2), FieldFacts("运维单位", 2)),
+    fields=(
+        FieldFacts("station", 1),
+        FieldFacts("pm25", 1),
+        FieldFacts("operator", 2),
+        FieldFacts("运维单位", 2),
+    ),
     synthetic=False,
 )
 AGREEMENT = AgreementFacts(

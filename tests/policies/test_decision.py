@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.messages import (
     Agreement,
+    Condition,
     ContractRef,
     DatasetRecord,
     Level,
@@ -21,10 +22,27 @@ from contracts.messages import (
     Redact,
     Sharing,
     Text,
+    Watermark,
 )
-from policies.decision import AgreementFacts, DatasetFacts, ParticipantFacts, SubscriptionFacts
 from policies.embedded import EmbeddedEngine, open_embedded
-from tests.policies.questions import AGREEMENT, APPLY, DATASET, NOW_MS, PARTICIPANT, TRANSFER, apply_for
+from policies.facts import (
+    AgreementFacts,
+    DatasetFacts,
+    EmergencyFacts,
+    FieldFacts,
+    ParticipantFacts,
+    SubscriptionFacts,
+)
+from tests.policies.questions import (
+    AGREEMENT,
+    APPLY,
+    CONSUMER,
+    DATASET,
+    NOW_MS,
+    PARTICIPANT,
+    TRANSFER,
+    apply_for,
+)
 
 DIGEST = "sha256:" + "0" * 64
 KEY = "ed25519:" + "A" * 43 + "="
@@ -58,8 +76,8 @@ def test_a_denial_gives_every_reason_in_both_languages(engine: EmbeddedEngine) -
     decision = engine.decide_now(replace(TRANSFER, participant=suspended, dataset=hidden))
 
     assert (decision.allowed, decision.outcome) == (False, "deny")
-    assert decision.codes == ["dataset-not-shared", "consumer-not-active"]
-    assert decision.reasons[0].zh == "该数据不予共享,依据:《保守国家秘密法》第九条"
+    assert decision.codes == ["consumer-not-active", "dataset-not-shared"]
+    assert decision.reasons[1].zh == "该数据不予共享,依据:《保守国家秘密法》第九条"
     assert decision.obligations == ()
     assert decision.valid_until_ms == NOW_MS
 
@@ -141,7 +159,13 @@ def test_facts_are_read_from_signed_shapes() -> None:
     )
 
     assert ParticipantFacts.of(member.participant, member.status, member.profile) == PARTICIPANT
-    assert DatasetFacts.of(record, provider_status="active", fields=DATASET.fields) == DATASET
+    read = DatasetFacts.of(
+        record,
+        provider_status=MemberStatus.ACTIVE,
+        provider=member.profile.model_copy(update={"admin_code": "500000"}),
+        fields=DATASET.fields,
+    )
+    assert read == DATASET
     facts = AgreementFacts.of(agreement, state="active", record=record.content_digest())
     assert facts.record_digest_matches
     assert facts.expires_ms - facts.not_before_ms == 86_400_000
@@ -162,7 +186,7 @@ def test_no_field_outside_the_purpose_ever_leaves(
 ) -> None:
     """A permit redacts exactly the fields that some entry for the purpose leaves out; never one less."""
     lists = tuple(PurposeFields(purpose=purpose, fields=named) for purpose, named in entries)
-    dataset = replace(DATASET, fields=tuple(fields), purpose_fields=lists)
+    dataset = replace(DATASET, fields=tuple(FieldFacts(name, 1) for name in fields), purpose_fields=lists)
     hidden = {f for f in fields for p, named in entries if p == "green-credit" and f not in named}
 
     decision = engine.decide_now(replace(apply_for("green-credit"), dataset=dataset))
@@ -172,24 +196,26 @@ def test_no_field_outside_the_purpose_ever_leaves(
     assert redacted == (sorted(hidden) if decision.allowed else [])
 
 
+MOSTLY_ACTIVE = st.sampled_from(
+    ["active"] * 8 + ["invited", "pending", "suspended", "quarantined", "revoked"]
+)
+CLASSES = st.integers(1, 4)
+
+
 @given(
-    status=st.sampled_from(["invited", "pending", "active", "suspended", "revoked"]),
-    provider_status=st.sampled_from(["active", "suspended", "revoked"]),
-    sharing=st.sampled_from(["unconditional", "conditional", "not-shared"]),
-    level=st.sampled_from(["national", "province", "city", "county", "none"]),
-    classification=st.integers(1, 4),
-    owed=st.integers(0, 2),
-    open_grants=st.integers(30, 35),
-    state=st.sampled_from(["active", "ended"]),
-    expires_in_ms=st.integers(-1, 1),
+    status=MOSTLY_ACTIVE,
+    provider_status=MOSTLY_ACTIVE,
+    sharing=st.sampled_from(["unconditional", "conditional", "conditional", "not-shared"]),
+    owed=st.sampled_from([0, 0, 0, 1, 2]),
+    open_grants=st.sampled_from([0, 31, 32, 33]),
+    state=st.sampled_from(["active", "active", "active", "ended"]),
+    expires_in_ms=st.sampled_from([-1, 0, 1, 1, 1]),
 )
 def test_a_permit_means_that_every_condition_holds(
     engine: EmbeddedEngine,
     status: str,
     provider_status: str,
     sharing: str,
-    level: str,
-    classification: int,
     owed: int,
     open_grants: int,
     state: str,
@@ -198,20 +224,112 @@ def test_a_permit_means_that_every_condition_holds(
     """The policy permits exactly when each condition, written here a second time, holds."""
     question = replace(
         TRANSFER,
-        participant=replace(PARTICIPANT, status=status, level=level),
-        dataset=replace(
-            DATASET, provider_status=provider_status, sharing=sharing, classification=classification
-        ),
+        participant=replace(PARTICIPANT, status=status),
+        dataset=replace(DATASET, provider_status=provider_status, sharing=sharing),
         agreement=replace(AGREEMENT, state=state, expires_ms=NOW_MS + expires_in_ms),
         subscription=SubscriptionFacts("active", owed, open_grants),
     )
     expected = (
         status == provider_status == state == "active"
         and sharing != "not-shared"
-        and (classification < 3 or level in {"national", "province"})
         and owed == 0
         and open_grants <= 32
         and expires_in_ms > 0
     )
 
     assert engine.decide_now(question).allowed is expected
+
+
+@given(
+    level=st.sampled_from(["national", "province", "city", "county", "none"]),
+    territory=st.sampled_from([None, "50", "51", "5101", "510107"]),
+    provider=st.sampled_from([None, "51", "5101", "510107"]),
+    classification=CLASSES,
+    fields=st.lists(CLASSES, min_size=1, max_size=3),
+    shown=st.none() | st.sets(st.integers(0, 2), min_size=1),
+)
+def test_the_highest_class_that_is_visible_decides(
+    engine: EmbeddedEngine,
+    level: str,
+    territory: str | None,
+    provider: str | None,
+    classification: int,
+    fields: list[int],
+    shown: set[int] | None,
+) -> None:
+    """Class 3 needs level, tree or a named purpose, class 4 nation or a named purpose; both are marked."""
+    names = [f"f{place}" for place in range(len(fields))]
+    seen = names if shown is None else [name for place, name in enumerate(names) if place in shown]
+    lists = () if shown is None else (PurposeFields(purpose="joint-warning", fields=seen),)
+    dataset = replace(
+        DATASET,
+        provider_territory=provider,
+        classification=classification,
+        fields=tuple(FieldFacts(name, value) for name, value in zip(names, fields, strict=True)),
+        purpose_fields=lists,
+    )
+    highest = max([classification, *(fields[names.index(name)] for name in seen)])
+    in_tree = (
+        level in {"city", "county"} and bool(territory) and (provider or "").startswith(territory or "-")
+    )
+    expected = bool(seen) and (
+        highest < 3
+        or shown is not None
+        or level == "national"
+        or (highest == 3 and (level == "province" or in_tree))
+    )
+
+    decision = engine.decide_now(
+        replace(APPLY, participant=replace(PARTICIPANT, level=level, territory=territory), dataset=dataset)
+    )
+
+    assert decision.allowed is expected
+    marked = any(isinstance(duty, Watermark) for duty in decision.obligations)
+    assert marked is (expected and highest > 2)
+
+
+RESPONSE = replace(
+    TRANSFER,
+    purpose="emergency-response",
+    dataset=replace(
+        DATASET,
+        purposes=("emergency-response",),
+        classification=4,
+        conditions=(Condition(levels=[Level.CITY], networks=["10.0.0.0/8"]),),
+        emergency=True,
+    ),
+    agreement=replace(AGREEMENT, purpose="emergency-response"),
+    emergency=EmergencyFacts("m-eeeeeeeeeeee", NOW_MS + 1000),
+)
+
+
+def test_a_declared_emergency_opens_what_the_provider_opted_in(engine: EmbeddedEngine) -> None:
+    """Conditions and classes are waived while it lasts; the decision names it and ends with it."""
+    decision = engine.decide_now(RESPONSE)
+
+    assert decision.codes == ["agreement-in-force", "emergency-declared"]
+    assert decision.reasons[1].en == "The declared emergency m-eeeeeeeeeeee covers the dataset."
+    assert decision.obligations == (
+        Watermark(recipient=CONSUMER),
+        PurposeBinding(purpose="emergency-response"),
+    )
+    assert decision.valid_until_ms == NOW_MS + 1000
+
+
+@pytest.mark.parametrize(
+    ("emergency", "codes"),
+    [
+        (None, ["core-not-named", "level-not-allowed", "network-not-allowed", "no-emergency"]),
+        (
+            EmergencyFacts("m-eeeeeeeeeeee", NOW_MS),
+            ["core-not-named", "level-not-allowed", "network-not-allowed", "no-emergency"],
+        ),
+    ],
+)
+def test_without_an_emergency_nothing_moves_for_its_purpose(
+    engine: EmbeddedEngine, emergency: EmergencyFacts | None, codes: list[str]
+) -> None:
+    """None declared, or one that has just ended: the ordinary rules hold, and the purpose is closed."""
+    decision = engine.decide_now(replace(RESPONSE, emergency=emergency))
+
+    assert decision.codes == codes

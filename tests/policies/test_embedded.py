@@ -1,5 +1,6 @@
 """The embedded engine opens only the bundle and the engine that it was promised."""
 
+import asyncio
 import base64
 import shutil
 from importlib.resources import files
@@ -12,7 +13,7 @@ from policies import embedded
 from policies.bundle import Bundle, BundleTampered, seal, shipped_bundle
 from policies.embedded import EngineUnfit, check_distribution, is_panic, open_embedded
 from policies.engine import UnknownScheme, open_engine
-from policies.profile import OutsideProfile
+from policies.limits import OutsideProfile
 from tests.policies.questions import TRANSFER
 
 
@@ -33,10 +34,10 @@ def test_a_folder_opens_by_url(folder: Path) -> None:
     """``embedded:FOLDER`` gives an engine on the sealed bundle in that folder."""
     engine = open_engine(f"embedded:{folder}")
 
-    assert engine.decide_now(TRANSFER).outcome == "permit"
+    assert asyncio.run(engine.decide(TRANSFER)).outcome == "permit"
 
 
-@pytest.mark.parametrize("url", ["", "opa", "https://pdp.example", "file:/x", "embedded"])
+@pytest.mark.parametrize("url", ["", "opa", "ftp://pdp.example", "file:/x", "embedded"])
 def test_an_unknown_scheme_is_wrong_usage(url: str) -> None:
     """A scheme without a builder is refused with exit code 64."""
     with pytest.raises(UnknownScheme) as caught:
@@ -48,7 +49,7 @@ def test_an_unknown_scheme_is_wrong_usage(url: str) -> None:
 def test_a_changed_file_is_noticed(folder: Path) -> None:
     """One changed byte in one policy file and the bundle does not load."""
     path = folder / "headwaters" / "access.rego"
-    path.write_text(path.read_text().replace("default shared := false", "default shared := true"))
+    path.write_text(path.read_text().replace('status == "active"', 'status != "revoked"'))
 
     with pytest.raises(BundleTampered):
         open_embedded(str(folder))
@@ -144,9 +145,9 @@ def test_packages_and_imports_stay_in_the_house(folder: Path, head: str) -> None
 def test_not_over_a_total_rule_is_inside_the_profile(folder: Path) -> None:
     """A default makes a rule total; local functions and imported totals are fine too."""
     text = (
-        "package headwaters.more\n\nimport rego.v1\n\nimport data.headwaters.access\n\n"
+        "package headwaters.more\n\nimport rego.v1\n\nimport data.headwaters.emergency\n\n"
         "default y := false\n\ny if input.purpose\n\nf(a) := lower(a)\n\n"
-        "x if {\n\tnot y\n\tnot access.shared\n\tf(input.purpose) == `a`\n}\n"
+        "x if {\n\tnot y\n\tnot emergency.declared\n\tf(input.purpose) == `a`\n}\n"
     )
     (folder / "headwaters" / "more.rego").write_text(text)
     seal(folder)

@@ -2,17 +2,28 @@
 
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import PurposeFields
-from policies.decision import Question, SubscriptionFacts
+from contracts.messages import ObligationKind, PurposeFields
+from policies.decision import Question
 from policies.embedded import open_embedded
+from policies.facts import EmergencyFacts, FieldFacts, SubscriptionFacts
 from policies.guard import Seal, Undecided, incoming, indeterminate, outgoing
-from tests.policies.questions import AGREEMENT, APPLY, DATASET, NOW_MS, PARTICIPANT, TRANSFER, answering
+from tests.policies.questions import (
+    AGREEMENT,
+    APPLY,
+    CONSUMER,
+    DATASET,
+    NOW_MS,
+    PARTICIPANT,
+    PROVIDER,
+    TRANSFER,
+    answering,
+)
 
 SEAL = Seal("sha256:" + "0" * 64, "test/0")
 BINDING = '{"kind": "purpose-binding", "purpose": "joint-warning", "onward_sharing": false}'
@@ -78,6 +89,152 @@ ANSWERS: list[tuple[str, str]] = [
 ]
 
 
+ME = f'"recipient": "{CONSUMER}"'
+MASK = '{"kind": "mask", "field": "pm25", "how": {"method": "round", "digits": 1}}'
+HASH = '{"kind": "mask", "field": "station", "how": {"method": "hash", %s}}'
+REDACT = '{"kind": "redact", "fields": ["operator", "运维单位"]}'
+ROWS = '{"kind": "row-filter", "rows": {"type": "field", "operator": "%s", "field": "%s", "value": %s}}'
+FIGURES = (
+    '{"kind": "aggregate-only", "by": ["station"], "measures": [{"field": "%s", "function": "mean"}], '
+    '"min_group": 5}'
+)
+QUOTA = '{"kind": "quota", "unit": "rows", "limit": %s, "window_seconds": 86400}'
+RATE = '{"kind": "rate", "fetches": 5, "window_seconds": 60}'
+WATERMARK = '{"kind": "watermark", %s}'
+EXPIRY = '{"kind": "expiry", "days": %s}'
+
+
+def duties(*written: str) -> str:
+    """Write a permit with these obligations, in this order."""
+    return permit(duties=", ".join(written))
+
+
+def test_every_kind_of_obligation_can_stand_in_a_permit() -> None:
+    """The whole vocabulary, once each and in order, is read into its types."""
+    whole = duties(
+        REDACT,
+        MASK,
+        HASH % ME,
+        ROWS % ("gte", "operator", "3"),
+        QUOTA % 7,
+        QUOTA % 9,
+        RATE,
+        WATERMARK % ME,
+        BINDING,
+        EXPIRY % 30,
+    )
+    figures = duties(FIGURES % "pm25", BINDING)
+
+    kinds = {duty.kind for raw in (whole, figures) for duty in incoming(raw, APPLY, SEAL).obligations}
+
+    assert kinds == set(get_args(ObligationKind))
+
+
+ALL_HIDDEN = REDACT.replace("operator", 'operator", "pm25", "station')
+NOT = '{"type": "compound", "operator": "not", "value": [%s, %s]}'
+FIELD = '{"type": "field", "operator": "eq", "field": "pm25", "value": 1}'
+DEEP = '{"type": "compound", "operator": "not", "value": [' * 9 + FIELD + "]}" * 9
+OBLIGATIONS: list[tuple[str, str]] = [
+    # no such thing, or not in this form
+    ("pdp:bad-answer", duties(BINDING, '{"kind": "notify"}')),
+    ("pdp:bad-answer", duties(MASK.replace("round", "blur"), BINDING)),
+    ("pdp:bad-answer", duties(MASK.replace("1}", '1, "more": 2}'), BINDING)),
+    ("pdp:bad-answer", duties(MASK.replace("1}", "1.5}"), BINDING)),
+    ("pdp:bad-answer", duties(MASK.replace("1}", "10}"), BINDING)),
+    ("pdp:bad-answer", duties(HASH % '"recipient": "510000"', BINDING)),
+    ("pdp:bad-answer", duties(ROWS % ("like", "pm25", '"x"'), BINDING)),
+    ("pdp:bad-answer", duties(ROWS % ("in", "pm25", "[]"), BINDING)),
+    ("pdp:bad-answer", duties(ROWS % ("in", "pm25", "1"), BINDING)),
+    ("pdp:bad-answer", duties(ROWS % ("eq", "pm25", "[1]"), BINDING)),
+    ("pdp:bad-answer", duties(ROWS % ("lt", "pm25", "null"), BINDING)),
+    ("pdp:bad-answer", duties(ROWS % ("startswith", "pm25", "5"), BINDING)),
+    ("pdp:bad-answer", duties('{"kind": "row-filter", "rows": ' + NOT % (FIELD, FIELD) + "}", BINDING)),
+    ("pdp:bad-answer", duties('{"kind": "row-filter", "rows": ' + DEEP + "}", BINDING)),
+    ("pdp:bad-answer", duties('{"kind": "row-filter", "rows": "pm25 > 3"}', BINDING)),
+    ("pdp:bad-answer", duties((FIGURES % "pm25").replace("5}", "1}"), BINDING)),
+    ("pdp:bad-answer", duties((FIGURES % "pm25").replace("mean", "max"), BINDING)),
+    ("pdp:bad-answer", duties(QUOTA % 0, BINDING)),
+    ("pdp:bad-answer", duties(QUOTA % '"7"', BINDING)),
+    ("pdp:bad-answer", duties(RATE.replace("60", "0"), BINDING)),
+    ("pdp:bad-answer", duties(BINDING, EXPIRY % 0)),
+    ("pdp:bad-answer", duties(BINDING, EXPIRY % 3651)),
+    # fields that are not there
+    ("pdp:inconsistent", duties(MASK.replace("pm25", "wind"), BINDING)),
+    ("pdp:inconsistent", duties(ROWS % ("eq", "wind", "1"), BINDING)),
+    ("pdp:inconsistent", duties(FIGURES % "wind", BINDING)),
+    ("pdp:inconsistent", duties((FIGURES % "pm25").replace('"station"]', '"wind"]'), BINDING)),
+    # nothing left, hidden twice, or a figure of what is hidden
+    ("pdp:inconsistent", duties(ALL_HIDDEN, BINDING)),
+    ("pdp:inconsistent", duties(REDACT, MASK.replace("pm25", "operator"), BINDING)),
+    ("pdp:inconsistent", duties(REDACT, FIGURES % "operator", BINDING)),
+    ("pdp:inconsistent", duties(MASK, FIGURES % "pm25", BINDING)),
+    ("pdp:inconsistent", duties(HASH % ME, FIGURES % "pm25", BINDING)),
+    # for somebody else, or for nobody
+    ("pdp:inconsistent", duties(HASH % '"recipient": null', BINDING)),
+    ("pdp:inconsistent", duties(HASH % f'"recipient": "{PROVIDER}"', BINDING)),
+    ("pdp:inconsistent", duties(WATERMARK % '"recipient": null', BINDING)),
+    ("pdp:inconsistent", duties(WATERMARK % f'"recipient": "{PROVIDER}"', BINDING)),
+    # twice
+    ("pdp:inconsistent", duties(REDACT, REDACT, BINDING)),
+    ("pdp:inconsistent", duties(MASK, MASK, BINDING)),
+    ("pdp:inconsistent", duties(MASK, MASK.replace("1}", "2}"), BINDING)),
+    ("pdp:inconsistent", duties(ROWS % ("eq", "pm25", "1"), ROWS % ("eq", "pm25", "2"), BINDING)),
+    ("pdp:inconsistent", duties(FIGURES % "pm25", FIGURES % "operator", BINDING)),
+    ("pdp:inconsistent", duties(QUOTA % 7, QUOTA % 8, QUOTA % 7, BINDING)),
+    ("pdp:inconsistent", duties(RATE, RATE, BINDING)),
+    ("pdp:inconsistent", duties(WATERMARK % ME, WATERMARK % ME, BINDING)),
+    ("pdp:inconsistent", duties(BINDING, EXPIRY % 3, EXPIRY % 4)),
+    # in another order, which would be another digest
+    ("pdp:inconsistent", duties(BINDING, WATERMARK % ME)),
+    ("pdp:inconsistent", duties(EXPIRY % 3, BINDING)),
+    ("pdp:inconsistent", duties(HASH % ME, MASK, BINDING)),
+    ("pdp:inconsistent", duties(REDACT.replace('operator", "运维单位', '运维单位", "operator'), BINDING)),
+]
+
+
+@pytest.mark.parametrize(("reason", "raw"), OBLIGATIONS)
+def test_odd_obligations_are_undecided(reason: str, raw: str) -> None:
+    """Obligations that are unknown, for another, contradictory or in disorder make no permit."""
+    with pytest.raises(Undecided) as caught:
+        incoming(raw, APPLY, SEAL)
+
+    assert caught.value.reason == reason
+
+
+IN_FORCE = '{"code": "agreement-in-force", "args": {"agreement": "%s"}}'
+DECLARED = '{"code": "emergency-declared", "args": {"emergency": "%s"}}'
+EMERGENCY = replace(TRANSFER, emergency=EmergencyFacts("m-eeeeeeeeeeee", NOW_MS + 50))
+
+
+@pytest.mark.parametrize(
+    ("question", "grounds", "until_ms", "holds"),
+    [
+        (TRANSFER, IN_FORCE % AGREEMENT.agreement, AGREEMENT.expires_ms, True),
+        (TRANSFER, IN_FORCE % AGREEMENT.agreement, AGREEMENT.expires_ms + 1, False),
+        (TRANSFER, IN_FORCE % "a-dddddddddddd", NOW_MS + 1, False),
+        (APPLY, IN_FORCE % AGREEMENT.agreement, NOW_MS + 1, False),
+        (APPLY, GROUND, NOW_MS + 86_400_000, True),
+        (APPLY, GROUND, NOW_MS + 86_400_001, False),
+        (TRANSFER, DECLARED % "m-eeeeeeeeeeee", NOW_MS + 1, False),
+        (EMERGENCY, DECLARED % "m-ffffffffffff", NOW_MS + 1, False),
+        (EMERGENCY, DECLARED % "m-eeeeeeeeeeee", NOW_MS + 50, True),
+        (EMERGENCY, DECLARED % "m-eeeeeeeeeeee", NOW_MS + 51, False),
+        (EMERGENCY, IN_FORCE % AGREEMENT.agreement, NOW_MS + 51, True),
+    ],
+)
+def test_a_permit_stands_on_what_was_asked(
+    question: Question, grounds: str, until_ms: int, holds: bool
+) -> None:
+    """Grounds name the question's own agreement and emergency, and no permit outlasts what it stands on."""
+    raw = permit(grounds=grounds, until=until_ms)
+
+    if holds:
+        assert incoming(raw, question, SEAL).valid_until_ms == until_ms
+    else:
+        with pytest.raises(Undecided):
+            incoming(raw, question, SEAL)
+
+
 @pytest.mark.parametrize(("reason", "raw"), ANSWERS)
 def test_an_odd_answer_is_undecided(reason: str, raw: str) -> None:
     """An answer that is not whole, known and consistent gives no decision, and says where it failed."""
@@ -107,6 +264,7 @@ def test_nothing_but_literal_true_permits(value: object) -> None:
 
 # Any on purpose: the facts of these questions have wrong types, which mypy would not let through.
 ODD: Any = object()
+WIDE = tuple(FieldFacts(f"{n:0>199}", 1) for n in range(2000))
 QUESTIONS: list[tuple[str, Question]] = [
     ("pdp:bad-input", replace(TRANSFER, action="delete")),  # type: ignore[arg-type]  # wrong on purpose
     ("pdp:bad-input", replace(TRANSFER, agreement=None)),
@@ -131,9 +289,21 @@ QUESTIONS: list[tuple[str, Question]] = [
     ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, purposes=("x", 1)))),  # type: ignore[arg-type]
     ("pdp:bad-input", replace(TRANSFER, agreement=replace(AGREEMENT, record_digest_matches=1))),  # type: ignore[arg-type]
     ("pdp:bad-input", replace(TRANSFER, subscription=SubscriptionFacts("active", -1, 0))),
+    ("pdp:bad-input", replace(APPLY, address="gateway.example")),
+    ("pdp:bad-input", replace(APPLY, address="10.0.0.1\n")),
+    ("pdp:bad-input", replace(APPLY, address=ODD)),
+    ("pdp:bad-input", replace(TRANSFER, emergency=EmergencyFacts("e-1", NOW_MS))),
+    ("pdp:bad-input", replace(TRANSFER, emergency=EmergencyFacts("m-eeeeeeeeeeee", -1))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, fields=(FieldFacts("pm25", 5),)))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, fields=(FieldFacts("pm25", ODD),)))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, conditions=None))),  # type: ignore[arg-type]
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, duties=(ODD,)))),
+    ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, emergency=None))),  # type: ignore[arg-type]
     (
         "pdp:too-large",
-        replace(APPLY, dataset=replace(DATASET, fields=tuple(f"{n:0>199}" for n in range(2000)))),
+        replace(
+            APPLY, dataset=replace(DATASET, fields=tuple(FieldFacts(f"{n:0>199}", 1) for n in range(2000)))
+        ),
     ),
 ]
 
@@ -184,7 +354,8 @@ def test_each_thread_decides_with_its_own_engine() -> None:
     outcomes = [engine.decide_now(TRANSFER).outcome]
 
     threads = [
-        threading.Thread(target=lambda: outcomes.append(engine.decide_now(TRANSFER).outcome)) for _ in range(4)
+        threading.Thread(target=lambda: outcomes.append(engine.decide_now(TRANSFER).outcome))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()

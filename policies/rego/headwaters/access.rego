@@ -1,128 +1,82 @@
-# What holds for every action: who asks, who provides, and what the dataset's signed record says.
-# Every condition is a total rule (default false), so a missing or odd fact denies (docs: portable profile).
+# What holds for every action: who asks, who provides, and what the dataset's signed record says. Each possible
+# denial stands here with what clears it; where nothing does, as when a fact is missing or odd, it stands.
 package headwaters.access
 
 import rego.v1
 
-import data.headwaters.obligations
+import data.headwaters.emergency
+import data.headwaters.fields
 
-default open := false
+deny := {code | some code, clearance in clears; clearance == []}
 
-open if {
-	facts_whole
-	consumer_active
-	provider_active
-	shared
-	purpose_offered
-	level_sufficient
-	sector_named
-	something_visible
+clears := {
+	# A list that is no list, or an entry that lacks a part, would hide nothing and ask for nothing.
+	"facts-incomplete": [1 |
+		count(fields.known) == count(input.dataset.fields)
+		count(input.dataset.purpose_fields) == count([1 | some entry in input.dataset.purpose_fields; names_fields(entry)])
+		count(input.dataset.conditions) == count([1 | some entry in input.dataset.conditions; is_array(entry.purposes)])
+		count(input.dataset.duties) == count([1 | some entry in input.dataset.duties; is_duty(entry)])
+	],
+	# Invited, pending, suspended, quarantined, revoked: whoever is not active takes no part.
+	"consumer-not-active": [1 | input.participant.status == "active"],
+	"provider-not-active": [1 | input.dataset.provider_status == "active"],
+	"dataset-not-shared": [1 | input.dataset.sharing in {"conditional", "unconditional"}],
+	# Order 809, article 14: what is shared unconditionally carries no conditions.
+	"sharing-contradicts": array.concat(
+		[1 | input.dataset.sharing in {"conditional", "not-shared"}],
+		[1 | input.dataset.conditions == []],
+	),
+	# An empty list of purposes means any purpose.
+	"purpose-not-offered": array.concat(
+		[1 | input.dataset.purposes == []],
+		[1 | input.purpose in input.dataset.purposes],
+	),
+	# Classes 1 and 2 are open to every level.
+	"level-too-low": array.concat(
+		[1 | fields.classification in {1, 2}],
+		[1 | fields.classification in {3, 4}; open_above_2(input.participant)],
+	),
+	"core-not-named": array.concat(
+		[1 | fields.classification in {1, 2, 3}],
+		[1 | fields.classification == 4; open_core(input.participant)],
+	),
+	"sector-not-named": array.concat(
+		[1 | input.participant.sector == "government"],
+		[1 | fields.named != []],
+	),
+	"nothing-visible": [1 | fields.visible != set()],
 }
 
-deny contains {"code": "facts-incomplete", "args": {}} if not facts_whole
-
-deny contains {"code": "consumer-not-active", "args": {"status": consumer_status}} if not consumer_active
-
-deny contains {"code": "provider-not-active", "args": {"status": provider_status}} if not provider_active
-
-deny contains {"code": "dataset-not-shared", "args": {"basis": sharing_basis}} if not shared
-
-deny contains {"code": "purpose-not-offered", "args": {"purpose": purpose}} if not purpose_offered
-
-deny contains {"code": "level-too-low", "args": {"classification": classification}} if not level_sufficient
-
-deny contains {"code": "sector-not-named", "args": {"sector": sector}} if not sector_named
-
-deny contains {"code": "nothing-visible", "args": {"purpose": purpose}} if not something_visible
-
-# A list of fields that is no list, or an entry without a purpose, would redact nothing.
-default facts_whole := false
-
-facts_whole if {
-	is_array(input.dataset.fields)
-	is_array(input.dataset.purpose_fields)
-	whole := [entry |
-		some entry in input.dataset.purpose_fields
-		is_string(entry.purpose)
-		is_array(entry.fields)
-	]
-	count(whole) == count(input.dataset.purpose_fields)
+names_fields(entry) if {
+	is_string(entry.purpose)
+	is_array(entry.fields)
 }
 
-default consumer_active := false
-
-consumer_active if input.participant.status == "active"
-
-default provider_active := false
-
-provider_active if input.dataset.provider_status == "active"
-
-default shared := false
-
-shared if input.dataset.sharing in {"conditional", "unconditional"}
-
-# An empty list of purposes means any purpose.
-default purpose_offered := false
-
-purpose_offered if input.dataset.purposes == []
-
-purpose_offered if input.purpose in input.dataset.purposes
-
-# Classes 1 and 2 are open to every level; 3 and 4 only to national bodies and provinces, and to a purpose for
-# which the provider itself says, field by field, what may be seen.
-default level_sufficient := false
-
-level_sufficient if input.dataset.classification in {1, 2}
-
-level_sufficient if {
-	input.dataset.classification in {3, 4}
-	input.participant.level in {"national", "province"}
+is_duty(entry) if {
+	is_array(entry.purposes)
+	is_array(entry.levels)
+	is_array(entry.sectors)
+	entry.obligation.kind in {"mask", "row-filter", "aggregate-only", "quota", "rate", "watermark", "expiry"}
 }
 
-level_sufficient if {
-	input.dataset.classification in {3, 4}
-	purpose_named
+# Above class 2 a use is open to national bodies and provinces, to those above the provider in its own administrative
+# tree, and to a purpose for which the provider says, field by field, what may be seen.
+open_above_2(who) if who.level in {"national", "province"}
+
+open_above_2(who) if {
+	who.level in {"city", "county"}
+	is_string(who.territory)
+	is_string(input.dataset.provider_territory)
+	startswith(input.dataset.provider_territory, who.territory)
 }
 
-# Outside government a dataset serves a purpose only when its provider says which fields that purpose may see.
-default sector_named := false
+open_above_2(_) if fields.named != []
 
-sector_named if input.participant.sector == "government"
+open_above_2(_) if emergency.waives
 
-sector_named if purpose_named
+# Core data stays with national bodies and with purposes that the provider names.
+open_core(who) if who.level == "national"
 
-default purpose_named := false
+open_core(_) if fields.named != []
 
-purpose_named if {
-	some entry in input.dataset.purpose_fields
-	entry.purpose == input.purpose
-}
-
-default something_visible := false
-
-something_visible if count(obligations.visible) > 0
-
-# Words for the reasons. Each has a default: a reason must not vanish because its argument is missing.
-default consumer_status := "?"
-
-consumer_status := input.participant.status
-
-default provider_status := "?"
-
-provider_status := input.dataset.provider_status
-
-default sharing_basis := "?"
-
-sharing_basis := input.dataset.sharing_basis
-
-default purpose := "?"
-
-purpose := input.purpose
-
-default classification := 0
-
-classification := input.dataset.classification
-
-default sector := "?"
-
-sector := input.participant.sector
+open_core(_) if emergency.waives

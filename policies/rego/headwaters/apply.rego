@@ -3,12 +3,10 @@ package headwaters.apply
 
 import rego.v1
 
-deny contains {"code": "application-time-past", "args": {}} if not within_time
+deny := {code | some code, clearance in clears; clearance == []}
 
-default within_time := false
-
-within_time if {
+clears := {"application-time-past": [1 |
 	is_number(input.now_ms)
 	is_number(input.application.until_ms)
 	input.now_ms < input.application.until_ms
-}
+]}

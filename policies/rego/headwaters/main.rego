@@ -1,72 +1,71 @@
-# The one entry point: data.headwaters.main.answer. Denials override: all of them are collected, and one is
-# enough. A permit also needs a positive ground, so that an empty list of denials alone permits nothing.
+# The one entry point: data.headwaters.main.answer. Each room is a table of possible denials with what clears them,
+# so what no rule speaks for is refused. All denials are told; one is enough.
 package headwaters.main
 
 import rego.v1
 
 import data.headwaters.access
 import data.headwaters.apply
+import data.headwaters.conditions
+import data.headwaters.duties
+import data.headwaters.emergency
 import data.headwaters.obligations
+import data.headwaters.reasons
 import data.headwaters.transfer
 
 answer := {
 	"allow": allow,
-	"denials": sort(denials),
-	"grounds": sort(grounds),
-	"obligations": duties,
+	"denials": denials,
+	"grounds": grounds,
+	"obligations": imposed,
 	"valid_until_ms": valid_until_ms,
 }
 
 default allow := false
 
 allow if {
-	count(denials) == 0
+	denied == set()
 	count(grounds) > 0
 }
 
-denials contains denial if some denial in access.deny
+denied := union({access.deny, conditions.deny, emergency.deny, of_duties, of_action})
 
-denials contains denial if {
-	input.action == "apply"
-	some denial in apply.deny
-}
+of_duties := {code | input.dataset.duties != []; some code in duties.deny}
 
-denials contains denial if {
-	input.action == "transfer"
-	some denial in transfer.deny
-}
+default of_action := {"action-unknown"}
 
-denials contains {"code": "action-unknown", "args": {}} if not action_known
+of_action := apply.deny if input.action == "apply"
 
-default action_known := false
+of_action := transfer.deny if input.action == "transfer"
 
-action_known if input.action in {"apply", "transfer"}
+denials := [{"code": code, "args": object.get(reasons.words, code, {})} | some code in sort(denied)]
 
-grounds contains {"code": "may-apply", "args": {}} if {
-	input.action == "apply"
-	access.open
-	apply.within_time
-}
+# A permit also needs a ground of its own, so that an empty list of denials alone permits nothing.
+grounds := [ground |
+	denied == set()
+	some grounds_of in [
+		[{"code": "agreement-in-force", "args": {"agreement": input.agreement.agreement}} | input.action == "transfer"],
+		[{"code": "may-apply", "args": {}} | input.action == "apply"],
+		[{"code": "emergency-declared", "args": {"emergency": input.emergency.emergency}} | emergency.declared],
+	]
+	some ground in grounds_of
+]
 
-grounds contains {"code": "agreement-in-force", "args": {"agreement": input.agreement.agreement}} if {
-	input.action == "transfer"
-	access.open
-	transfer.agreement_in_force
-}
+default imposed := []
 
-default duties := []
+imposed := obligations.list if allow
 
-duties := obligations.duties if allow
-
-# A decision is good for five seconds, and never beyond the agreement or the time applied for.
+# A permit is good for five seconds, and never beyond the time applied for, the agreement or the emergency.
 default valid_until_ms := 0
 
-valid_until_ms := min({input.now_ms + 5000, input.application.until_ms}) if {
+valid_until_ms := min([end |
+	some ends in [
+		[input.now_ms + 5000],
+		[input.application.until_ms | input.action == "apply"],
+		[input.agreement.expires_ms | input.action == "transfer"],
+		[input.emergency.until_ms | emergency.declared],
+	]
+	some end in ends
+]) if {
 	allow
-	input.action == "apply"
-}
-
-valid_until_ms := min({input.now_ms + 5000, input.agreement.expires_ms}) if {
-	allow
-	input.action == "transfer"
 }

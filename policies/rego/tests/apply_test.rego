@@ -48,7 +48,7 @@ test_city_asks_for_class_3_near_miss_is_permitted if {
 test_city_asks_for_class_2_is_denied if {
 	answer := main.answer with input as json.patch(facts_test.application, [{"op": "replace", "path": "/dataset/classification", "value": 4}, {"op": "replace", "path": "/participant/level", "value": "none"}])
 	answer.allow == false
-	{denial.code | some denial in answer.denials} == {"level-too-low"}
+	{denial.code | some denial in answer.denials} == {"level-too-low", "core-not-named"}
 	answer.obligations == []
 }
 
@@ -67,7 +67,7 @@ test_class_3_with_the_purpose_named_is_permitted if {
 test_classification_of_wrong_type_is_denied if {
 	answer := main.answer with input as json.patch(facts_test.application, [{"op": "replace", "path": "/dataset/classification", "value": "1"}])
 	answer.allow == false
-	{denial.code | some denial in answer.denials} == {"level-too-low"}
+	{denial.code | some denial in answer.denials} == {"level-too-low", "core-not-named"}
 	answer.obligations == []
 }
 

@@ -3,6 +3,8 @@ package headwaters.facts_test
 
 import rego.v1
 
+import data.headwaters.main
+
 participant := {
 	"id": "p-aaaaaaaaaaaa",
 	"status": "active",
@@ -62,4 +64,46 @@ transfer := {
 		"onward_sharing": false,
 	},
 	"subscription": {"state": "active", "owed_receipts": 0, "open_grants": 0},
+}
+
+# A condition that limits nothing but what is given.
+condition(limits) := object.union(
+	{
+		"purposes": [],
+		"territories": [],
+		"levels": [],
+		"sectors": [],
+		"networks": [],
+		"weekdays": [],
+		"hours": null,
+	},
+	limits,
+)
+
+# A duty of every use, with one obligation.
+duty(obligation) := {"purposes": [], "levels": [], "sectors": [], "obligation": obligation}
+
+mask(field, how) := {"kind": "mask", "field": field, "how": how}
+
+put(path, value) := {"op": "replace", "path": path, "value": value}
+
+answer(question, changes) := answered if answered := main.answer with input as json.patch(question, changes)
+
+# The codes of a denial that carries no obligation, no ground and no time.
+denied(question, changes) := codes if {
+	answered := answer(question, changes)
+	answered.allow == false
+	answered.grounds == []
+	answered.obligations == []
+	answered.valid_until_ms == 0
+	codes := {denial.code | some denial in answered.denials}
+}
+
+# The obligations of a permit that carries no denial.
+permitted(question, changes) := answered.obligations if {
+	answered := answer(question, changes)
+	answered.allow == true
+	answered.denials == []
+	count(answered.grounds) > 0
+	answered.valid_until_ms > 1000
 }

@@ -38,7 +38,7 @@ test_not_shared_gives_its_basis if {
 test_fields_outside_the_purpose_are_redacted if {
 	answer := main.answer with input as json.patch(facts_test.application, [
 		{"op": "replace", "path": "/purpose", "value": "green-credit"},
-		{"op": "replace", "path": "/dataset/fields", "value": ["wind", "station", "operator", "pm25"]},
+		{"op": "add", "path": "/dataset/fields/0", "value": {"name": "wind", "classification": 1}},
 	])
 	answer.obligations == [
 		{"kind": "redact", "fields": ["operator", "wind"]},
@@ -101,4 +101,24 @@ test_an_entry_without_fields_is_denied if {
 test_no_entries_at_all_are_whole if {
 	answer := main.answer with input as json.patch(facts_test.application, [{"op": "replace", "path": "/dataset/purpose_fields", "value": []}])
 	answer.allow == true
+}
+
+test_a_permit_ends_with_the_time_applied_for if facts_test.answer(facts_test.application, []).valid_until_ms == 2000
+
+test_an_agreement_without_a_name_is_no_ground if {
+	answer := facts_test.answer(facts_test.transfer, [{"op": "remove", "path": "/agreement/agreement"}])
+	answer.allow == false
+	answer.denials == []
+}
+
+# Rego compares across types: null is below every number, and text above.
+test_a_moment_of_wrong_type_is_denied if {
+	"agreement-expired" in facts_test.denied(facts_test.transfer, [facts_test.put("/now_ms", null)])
+	"agreement-not-begun" in facts_test.denied(facts_test.transfer, [facts_test.put("/now_ms", "now")])
+	facts_test.denied(facts_test.application, [facts_test.put("/now_ms", null)]) == {"application-time-past"}
+}
+
+test_an_entry_without_purpose_near_miss_is_permitted if {
+	green := [facts_test.put("/purpose", "green-credit")]
+	facts_test.permitted(facts_test.application, green)[0] == {"kind": "redact", "fields": ["operator"]}
 }

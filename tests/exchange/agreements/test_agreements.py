@@ -27,7 +27,7 @@ from exchange.members.store import current_revocations
 from nodes.signed import sign_statement
 from tests.exchange.meddling import Meddler, codes, once, with_policy
 from tests.exchange.signers import Manner, Participant
-from tests.exchange.trading import Alliance, Trade
+from tests.exchange.trading import CONTRACT, Alliance, Trade
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_facts_that_keep_changing_are_given_up(
         n = next(number)
         record = alliance.record(provider, number=n, sharing_basis=f"basis {n}")
         envelope = sign_statement(record, provider.key)
-        alliance.parts.log.commit_blocking(lambda unit: catalog._declare(unit, envelope))
+        alliance.parts.log.commit_blocking(lambda unit: catalog._declare(unit, envelope, CONTRACT))
 
     meddler = Meddler(alliance.parts.policy, meddle)
     alliance.parts = with_policy(alliance.parts, meddler)

@@ -11,8 +11,12 @@ from audit.log.entry import EntryKind
 from contracts.errors import HeadwatersError
 from contracts.messages import (
     BadMessage,
+    Condition,
     ContractRegistration,
     Counts,
+    Duty,
+    Mask,
+    MaskNull,
     MemberStatus,
     PurposeFields,
     Sharing,
@@ -20,6 +24,7 @@ from contracts.messages import (
 from contracts.schema import Contract, parse_contract
 from exchange.catalog import flow, model
 from exchange.evidence import OtherSigner, envelope_text, reveal
+from nodes.publishing.terms import TermsUnfit
 from nodes.signed import sign_statement
 from tests.exchange.trading import CONTRACT, DATASET, Alliance
 
@@ -173,6 +178,11 @@ def test_records_are_numbered(alliance: Alliance) -> None:
         (
             {"purpose_fields": [PurposeFields(purpose="joint-control", fields=["nonsense"])]},
             model.FieldUnknown,
+        ),
+        ({"conditions": [Condition(networks=["10.0.0.1/8"])]}, TermsUnfit),
+        (
+            {"duties": [Duty(obligation=Mask(field="nonsense", how=MaskNull(method="null")))]},
+            TermsUnfit,
         ),
     ],
 )

@@ -16,6 +16,7 @@ from tests.exchange.trading import Alliance, Trade
 ACTOR = Person("zhang-wei", frozenset({Role.ADMINISTRATOR}), bytes(range(32)))
 REASON = "张伟 13800138000 zhang.wei@example.cn 510104199001011234 川A12345 10.1.2.3 30.6586,104.0648"
 
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 DETECTORS = {
     "Chinese characters": r"[\u3400-\u9fff]",
     "mobile number": r"(?<!\d)1[3-9]\d{9}(?!\d)",
@@ -65,7 +66,8 @@ def test_no_detector_finds_anything(leaves: Leaves) -> None:
         (name, text)
         for name, pattern in DETECTORS.items()
         for text in leaves.texts
-        if re.search(pattern, text, re.IGNORECASE)
+        # Sixty-four random hex digits hold what looks like a telephone number now and then.
+        if re.search(pattern, DIGEST.sub("digest", text), re.IGNORECASE)
     ]
 
     assert found == []

@@ -163,6 +163,14 @@ def _suspend_consumer(trade: Trade) -> None:
     trade.alliance.set_status(trade.consumer, MemberStatus.SUSPENDED)
 
 
+def _quarantine_consumer(trade: Trade) -> None:
+    trade.alliance.set_status(trade.consumer, MemberStatus.QUARANTINED)
+
+
+def _quarantine_provider(trade: Trade) -> None:
+    trade.alliance.set_status(trade.provider, MemberStatus.QUARANTINED)
+
+
 def _revoke_provider(trade: Trade) -> None:
     trade.alliance.set_status(trade.provider, MemberStatus.REVOKED)
 
@@ -174,6 +182,8 @@ def _revoke_provider(trade: Trade) -> None:
         (_expire, "agreement-expired"),
         (_change_record, "record-changed"),
         (_suspend_consumer, "consumer-not-active"),
+        (_quarantine_consumer, "consumer-not-active"),
+        (_quarantine_provider, "provider-not-active"),
         (_revoke_provider, "provider-not-active"),
     ],
 )

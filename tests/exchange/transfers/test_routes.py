@@ -171,6 +171,25 @@ def test_suspended_consumer_gets_no_grant(trade: Trade) -> None:
     assert alliance.entries(EntryKind.GRANT) == alliance.entries(EntryKind.DENY) == []
 
 
+def test_receipts_of_a_quarantined_consumer_close_the_transfer(trade: Trade) -> None:
+    """Evidence of what was done before is taken: both receipts close the transfer, and no grant follows."""
+    alliance = trade.alliance
+    logged = alliance.request(trade.consumer, trade.subscription)
+    alliance.set_status(trade.consumer, MemberStatus.QUARANTINED)
+    both = [
+        alliance.receipt(node, role, logged)
+        for node, role in ((trade.provider, ReceiptRole.PROVIDER), (trade.consumer, ReceiptRole.CONSUMER))
+    ]
+    grant = grant_of(logged).grant
+    delivery = ReceiptDelivery(grant=grant, provider_receipt=both[0], consumer_receipt=both[1])
+    state = ReceiptState.parse(by(alliance, trade.consumer, "POST", f"/transfers/{grant}/receipts", delivery))
+    request = TransferRequest(subscription=trade.subscription, release=2).canonical()
+    refused = send(alliance, "POST", "/transfers", request, key=trade.consumer.key, keyid=trade.consumer.id)
+
+    assert state.state == "done"
+    assert refused.json()["code"] == "member-not-active"
+
+
 def test_signed_request_counts_once(trade: Trade) -> None:
     """A request that is sent again with the same nonce is refused."""
     alliance = trade.alliance

@@ -37,11 +37,12 @@ def test_an_old_revocation_list_is_not_enough(world: World) -> None:
     refused(world, world.present(logged), "revocations-stale")
 
 
-def test_a_suspended_consumer_is_refused(world: World) -> None:
+@pytest.mark.parametrize("status", [MemberStatus.SUSPENDED, MemberStatus.QUARANTINED])
+def test_a_stopped_consumer_is_refused(world: World, status: MemberStatus) -> None:
     """The directory has the last word on who is active."""
     logged = world.granted(world.ready())
     member = world.exchange.members[world.consumer.participant]
-    world.exchange.set_member(member.model_copy(update={"status": MemberStatus.SUSPENDED}))
+    world.exchange.set_member(member.model_copy(update={"status": status}))
     world.provider.trust.refresh_directory()
 
     refused(world, world.present(logged), "grant-revoked")
@@ -91,7 +92,7 @@ def test_a_redaction_of_an_unknown_field_is_refused(world: World) -> None:
         PurposeBinding(purpose=terms.purpose),
     ]
 
-    refused(world, world.present(world.granted(subscription)), "obligation-unknown")
+    refused(world, world.present(world.granted(subscription)), "obligation-unfit")
 
 
 def test_an_obligation_of_an_unknown_kind_is_refused(world: World) -> None:
@@ -127,4 +128,4 @@ def test_a_redaction_of_everything_is_refused(world: World) -> None:
     every = list(rows(1)[0])
     world.exchange.obligations = lambda terms: [Redact(fields=every), PurposeBinding(purpose=terms.purpose)]
 
-    refused(world, world.present(world.granted(subscription)), "obligation-unknown")
+    refused(world, world.present(world.granted(subscription)), "obligation-unfit")

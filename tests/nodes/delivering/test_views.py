@@ -7,8 +7,11 @@ import pytest
 from sqlmodel import select
 
 from contracts import library
+from contracts.messages import Manifest, Obligation, Redact
+from contracts.view import ObligationUnfit
 from nodes.delivering.checks import ArtifactMissing
-from nodes.delivering.views import NothingVisible, View, make_view
+from nodes.delivering.duties.handler import View
+from nodes.delivering.views import make_view
 from nodes.publishing.artifacts import artifact_path, hash_file
 from nodes.sharing_tables import ViewRow
 from tests.nodes.sharing import CONTRACT, World, rows
@@ -16,9 +19,10 @@ from tests.nodes.sharing import CONTRACT, World, rows
 KEY = "sha256:" + "3" * 64
 
 
-def made(world: World, fields: list[str], manifest: object | None = None) -> View:
+def made(world: World, fields: list[str], manifest: Manifest | None = None) -> View:
     published = manifest or world.publish().manifest.statement
-    return make_view(world.provider, published, library.load(CONTRACT), fields, KEY)  # type: ignore[arg-type]
+    duties: list[Obligation] = [Redact(fields=fields)] if fields else []
+    return make_view(world.provider, published, library.load(CONTRACT), duties, KEY)
 
 
 def test_without_redactions_the_view_is_the_artifact(world: World) -> None:
@@ -87,5 +91,5 @@ def test_a_view_needs_a_column(world: World) -> None:
     """Hiding everything is refused."""
     world.declare()
 
-    with pytest.raises(NothingVisible):
+    with pytest.raises(ObligationUnfit):
         made(world, list(rows(1)[0]))

@@ -217,15 +217,31 @@ def test_terms_beyond_the_application_are_refused(world: World) -> None:
     assert "term" in reason(answer_offer(world.consumer, offer(world, application, expires_at=longer)))
 
 
-def test_a_suspended_consumer_gets_no_agreement(world: World) -> None:
+STOPPED = [MemberStatus.SUSPENDED, MemberStatus.QUARANTINED]
+
+
+@pytest.mark.parametrize("status", STOPPED)
+def test_a_stopped_consumer_gets_no_agreement(world: World, status: MemberStatus) -> None:
     """The directory says who may take part."""
     world.declare()
     application = asked(world)
     member = world.exchange.members[world.consumer.participant]
-    world.exchange.set_member(member.model_copy(update={"status": MemberStatus.SUSPENDED}))
+    world.exchange.set_member(member.model_copy(update={"status": status}))
     world.provider.trust.refresh_directory()
 
     assert "active" in reason(answer_offer(world.provider, offer(world, application)))
+
+
+@pytest.mark.parametrize("status", STOPPED)
+def test_nothing_is_signed_with_a_stopped_provider(world: World, status: MemberStatus) -> None:
+    """A consumer too looks into the directory before it signs."""
+    world.declare()
+    application = asked(world)
+    member = world.exchange.members[world.provider.participant]
+    world.exchange.set_member(member.model_copy(update={"status": status}))
+    world.consumer.trust.refresh_directory()
+
+    assert "active" in reason(answer_offer(world.consumer, offer(world, application)))
 
 
 def test_an_application_that_the_consumer_did_not_sign_is_refused(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Accepted rows become the same bytes each time, and a view keeps no trace of what it lacks."""
+"""Accepted rows become the same bytes each time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from contracts import library
-from contracts.validation import RowValidator, UnknownFields
-from nodes.sources.artifact import read_artifact, redact, write_artifact
+from contracts.validation import RowValidator
+from nodes.sources.artifact import read_artifact, write_artifact
 from nodes.sources.batch import RecordBatch
 from nodes.sources.check import check_file
 from nodes.sources.faults import TruncatedFile
@@ -16,15 +16,6 @@ from nodes.sources.source import open_source
 from tests.nodes.sources.taking import take_in
 
 Put = Callable[..., Path]
-SECRET = "秘密联系人甲乙丙"
-
-
-def enterprise(path: Path) -> Path:
-    """Write an artifact of three enterprise rows with a secret contact."""
-    contract = library.load("enterprise-environment-record")
-    rows = [contract.example_row() | {"contact_name": SECRET, "record_year": 2020 + n} for n in range(3)]
-    write_artifact(path, contract, [RecordBatch(contract, range(3), rows).keep([True] * 3)])
-    return path
 
 
 def test_an_intake_counts_every_row(put: Put, texts: dict[str, str], tmp_path: Path) -> None:
@@ -73,41 +64,6 @@ def test_an_empty_artifact_has_its_columns(tmp_path: Path) -> None:
 
     assert (written.rows, written.columns) == (0, tuple(contract.columns()))
     assert list(read_artifact(tmp_path / "e", contract)) == []
-
-
-def test_a_view_has_no_trace_of_what_it_lacks(tmp_path: Path) -> None:
-    """Neither the name nor a value of a redacted column is in the view's bytes, and the view validates."""
-    contract = library.load("enterprise-environment-record")
-    whole, view = enterprise(tmp_path / "a"), tmp_path / "v"
-
-    written = redact(whole, view, ["contact_name", "contact_phone"])
-
-    raw = view.read_bytes()
-    assert SECRET.encode() in whole.read_bytes()
-    assert not any(word in raw for word in (b"contact_name", b"contact_phone", SECRET.encode(), b"028-0000"))
-    assert (written.rows, "contact_name" in written.columns) == (3, False)
-    validator = RowValidator(contract, ["contact_name", "contact_phone"])
-    assert all(validator.is_valid(row) for _, row in read_artifact(view, contract))
-
-
-def test_a_view_is_the_same_bytes_each_time(tmp_path: Path) -> None:
-    """The same artifact and fields give the same view."""
-    whole = enterprise(tmp_path / "a")
-    redact(whole, tmp_path / "v1", ["contact_name"])
-    redact(whole, tmp_path / "v2", ["contact_name"])
-
-    assert (tmp_path / "v1").read_bytes() == (tmp_path / "v2").read_bytes()
-
-
-def test_only_present_fields_can_be_redacted(tmp_path: Path) -> None:
-    """A stranger, or every column, cannot be redacted; nothing is written then."""
-    whole = enterprise(tmp_path / "a")
-    everything = library.load("enterprise-environment-record").columns()
-
-    for fields in (["nope"], everything):
-        with pytest.raises(UnknownFields):
-            redact(whole, tmp_path / "v", fields)
-    assert not (tmp_path / "v").exists()
 
 
 def test_a_damaged_artifact_is_a_clear_fault(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The real files: every row is judged, and the known defects are what is rejected."""
 
+from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 import pytest
@@ -11,6 +14,8 @@ from contracts.validation import Rejected
 from nodes.sources.discovery import Discovery, discover
 from nodes.sources.source import Source, open_source
 from tests.nodes.sources.taking import take_in
+
+Judge: TypeAlias = Callable[[str], tuple[Counts, list[Rejected]]]
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 HOURS = 35_064
@@ -33,13 +38,10 @@ EXPECTED = {
     )
 }  # fmt: skip
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (DATA / "SOURCES.md").exists(),
-        reason="the sample data is not beside the project (../shared/data)",
-    ),
-    pytest.mark.xdist_group("real-files"),  # half a million rows are judged once, not by every worker
-]
+pytestmark = pytest.mark.skipif(
+    not (DATA / "SOURCES.md").exists(),
+    reason="the sample data is not beside the project (../shared/data)",
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +51,17 @@ def found() -> Discovery:
 
 
 @pytest.fixture(scope="module")
-def judged(
-    found: Discovery, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Counts, list[Rejected]]]:
-    """Judge every sample file once."""
+def judged(found: Discovery, tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Judge a sample file when a test of this worker asks for it, and once."""
     path = tmp_path_factory.mktemp("real") / "a.parquet"
-    results = {}
-    for file in found.files:
-        intake = take_in(Source(file), path)
-        results[file.path.name] = (intake.counts, intake.rejected)
-    return results
+    files = {file.path.name: file for file in found.files}
+
+    @cache
+    def judge(name: str) -> tuple[Counts, list[Rejected]]:
+        intake = take_in(Source(files[name]), path)
+        return intake.counts, intake.rejected
+
+    return judge
 
 
 def test_the_sample_folder_is_sorted_out(found: Discovery) -> None:
@@ -72,11 +75,9 @@ def test_the_sample_folder_is_sorted_out(found: Discovery) -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_real_file_is_judged_row_by_row(
-    judged: dict[str, tuple[Counts, list[Rejected]]], name: str
-) -> None:
+def test_a_real_file_is_judged_row_by_row(judged: Judge, name: str) -> None:
     """Rows read and rows rejected are those known of the file, and read is published plus quarantined."""
-    counts, rejected = judged[name]
+    counts, rejected = judged(name)
 
     assert (counts.read, len(rejected)) == EXPECTED[name]
     assert counts.read == counts.published + counts.quarantined
@@ -95,11 +96,9 @@ def test_a_real_file_is_judged_row_by_row(
         ("wwtp_daily_1990_1991.csv", 1, {"/date": '"D-0/3/90"'}),
     ],
 )
-def test_the_known_defects_are_shown(
-    judged: dict[str, tuple[Counts, list[Rejected]]], name: str, row: int, faults: dict[str, str]
-) -> None:
+def test_the_known_defects_are_shown(judged: Judge, name: str, row: int, faults: dict[str, str]) -> None:
     """A known defect is rejected under its own row number, with pointer and value."""
-    first = judged[name][1][0]
+    first = judged(name)[1][0]
 
     assert first.row_number == row
     assert {v.pointer: v.value for v in first.violations} == faults

@@ -1,4 +1,4 @@
-"""A registered contract says the class of each field, not only its name."""
+"""What a decision asks for: the class of each field, and a subscription's grants however many there are."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ _CONTRACT = sa.table(
 
 
 def upgrade() -> None:
-    """Read the classes from each contract's first registration."""
+    """Read the classes from each contract's first registration, and index transfers by subscription."""
     connection = op.get_bind()
     for row in connection.execute(sa.select(_CONTRACT)).all():
         registration = json.loads(base64.b64decode(json.loads(row.adopted)["payload"]))
@@ -32,3 +32,5 @@ def upgrade() -> None:
             .where(_CONTRACT.c.contract == row.contract, _CONTRACT.c.version == row.version)
             .values(fields=json.dumps(classes, ensure_ascii=False))
         )
+    # Without it the planner takes the index on state, and counts through every open grant of the alliance.
+    op.create_index("ix_transfer_usage", "transfer", ["subscription", "state", "expires_at", "release"])

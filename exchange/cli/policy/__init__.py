@@ -1,0 +1,1 @@
+"""``headwaters policy``: access policies, tested, compared, changed by two people, and explained."""

@@ -1,0 +1,1 @@
+"""Declared emergencies: time-boxed, heard of by everybody, and reviewed afterwards."""
