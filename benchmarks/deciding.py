@@ -1,8 +1,8 @@
 """D1 and D3: what one decision costs in process, and whether it grows with what the exchange remembers.
 
 D1 asks the shipped policy in this thread, beside the interpreter alone on the same input and a policy that
-refuses without looking. D3 gathers the facts of a transfer from the exchange's own database and decides, while
-ever more grants of other subscriptions lie in it.
+refuses without looking. D3 gathers the facts of a transfer from the exchange's own database and decides,
+while ever more grants of other subscriptions lie in it.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from benchmarks.logs import entry_id
 from contracts.clock import FrozenClock
 from contracts.messages import TransferRequest
 from exchange.home import init
-from exchange.transfers.facts import transfer_question
+from exchange.transfers.facts import gather_transfer
 from policies.bundle import Bundle, shipped_bundle
 from policies.decision import Question
 from policies.embedded import ENTRY_POINT, EmbeddedEngine, build_engine, open_embedded
@@ -123,10 +123,10 @@ def _growth(folder: Path) -> list[Figure]:
 
         def decide() -> None:
             with alliance.parts.database.read() as session:
-                question = transfer_question(
+                gathered = gather_transfer(
                     session, alliance.parts.clock.now(), consumer=consumer.id, request=ask
                 )
-            engine.decide_now(question)
+            engine.decide_now(gathered.question)
 
         figures: list[Figure] = []
         least: Limit | None = None
@@ -145,7 +145,7 @@ def _growth(folder: Path) -> list[Figure]:
 
 
 def _remember(database: Path, have: int, wanted: int) -> None:
-    """Copy the one real transfer until there are ``wanted``, 32 open ones to each of as many subscriptions."""
+    """Copy the one real transfer until there are ``wanted``, 32 open ones to each subscription."""
     with sqlite3.connect(database) as connection:
         names = [row[1] for row in connection.execute("PRAGMA table_info(transfer)")]
         row = dict(zip(names, connection.execute("SELECT * FROM transfer LIMIT 1").fetchone(), strict=True))

@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.figures import Figure, Limit
 from policies.bundle import Bundle, shipped_bundle
 from policies.embedded import EmbeddedEngine, open_embedded
-from policies.generate import questions
-from policies.replay import replay
+from policies.trying.generate import questions
+from policies.trying.replay import replay
 
 ASKED = 10_000
 SEED = 5

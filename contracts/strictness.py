@@ -22,8 +22,10 @@ from contracts.messages.obligations import (
     Redact,
     RowFilter,
     Watermark,
+    filter_parts,
     redacted_fields,
 )
+from contracts.schema import Contract
 
 
 def is_met(asked: Obligation, given: Sequence[Obligation]) -> bool:
@@ -35,10 +37,30 @@ def is_met(asked: Obligation, given: Sequence[Obligation]) -> bool:
         case Mask() if asked.field in redacted:
             return True
         case RowFilter():
-            filters = [item.rows for item in given if isinstance(item, RowFilter)]
-            return {part for rows in filters for part in _joined(rows)} >= set(_joined(asked.rows))
+            return _conditions(given).keys() >= _conditions([asked]).keys()
         case _:
             return any(_is_as_strict(item, asked) for item in given)
+
+
+def telling_fields(
+    asked: Sequence[Obligation], given: Sequence[Obligation], contract: Contract
+) -> frozenset[str]:
+    """Name what conditions that nobody asked for tell of: hidden fields, and where figures leave every field.
+
+    Which rows stay under one bound after the other spells a hidden value out, and two sums whose rows differ
+    by one tell that row.
+    """
+    unseen = {*redacted_fields(given), *(item.field for item in given if isinstance(item, Mask))}
+    figures = any(isinstance(item, AggregateOnly) for item in asked)
+    known = _conditions(asked)
+    return frozenset(
+        one.field
+        for spelling, part in _conditions(given).items()
+        if spelling not in known
+        for _, one in filter_parts(part)
+        if isinstance(one, FieldFilter)
+        and (figures or any(field.name in unseen for field in contract.fields_of(one.field)))
+    )
 
 
 def _is_as_strict(given: Obligation, asked: Obligation) -> bool:
@@ -76,18 +98,24 @@ def _names(given: str | None, asked: str | None) -> bool:
     return given is not None and asked in {None, given}
 
 
-def _joined(rows: FieldFilter | CompoundFilter) -> Iterator[bytes]:
-    """Give the conditions that a filter joins by ``and``, each in its one spelling."""
+def _conditions(obligations: Sequence[Obligation]) -> dict[bytes, FieldFilter | CompoundFilter]:
+    """Give the conditions that row filters join by ``and``, by their one spelling."""
+    filters = [item.rows for item in obligations if isinstance(item, RowFilter)]
+    return {part.canonical(): part for rows in filters for part in _joined(rows)}
+
+
+def _joined(rows: FieldFilter | CompoundFilter) -> Iterator[FieldFilter | CompoundFilter]:
     if isinstance(rows, CompoundFilter) and rows.operator == "and":
         for part in rows.value:
             yield from _joined(part)
     else:
-        yield rows.canonical()
+        yield rows
 
 
 def _is_coarser(given: AggregateOnly, asked: AggregateOnly) -> bool:
+    """Say whether figures are of the very same groups: one that is left out shows in larger ones."""
     return (
-        set(given.by) <= set(asked.by)
+        set(given.by) == set(asked.by)
         and all(measure in asked.measures for measure in given.measures)
         and given.min_group >= asked.min_group
     )

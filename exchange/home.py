@@ -91,9 +91,9 @@ def _person(home: Path, role: Role) -> PersonRecord:
 def _first_entries(parts: Parts, unit: Unit, people: list[PersonRecord]) -> None:
     nothing_before = {"from": None, "prev": None, "size": None, "hds": None}
     unit.append(Entry(EntryKind.SHARD_OPEN, unit.now, {"origin": parts.settings.origin, **nothing_before}))
-    adopt(unit, parts.policy.bundle)
     for person in people:
         store.save_person(unit.session, person)
+    adopt(unit, parts.policy.bundle)
     members.issue_directory(parts, unit)
 
 

@@ -24,8 +24,8 @@ from exchange.log.status import LogState
 from exchange.mailbox.mailbox import Mailbox
 from exchange.members.roll import Roll
 from exchange.members.store import logged_statement_key
-from exchange.policies.archive import Archive
 from exchange.policies.desk import Desk
+from exchange.policies.signer import BundleSigner
 from exchange.policies.starting import bundle_at_start, shadow_at_start
 from exchange.settings import Settings
 from exchange.statement_keys import StatementKeys
@@ -116,7 +116,7 @@ class Parts:
     second_lines: SecondLines
     statement_keys: StatementKeys
     policy: Desk
-    policy_archive: Archive
+    bundle_signer: BundleSigner
     mailbox: Mailbox
     roll: Roll
     log_state: LogState
@@ -188,7 +188,7 @@ def build_parts(
         second_lines=open_second_lines(settings.home / "keys", settings.suites),
         statement_keys=statement_keys,
         policy=desk,
-        policy_archive=Archive(settings.policy_key_path),
+        bundle_signer=BundleSigner(settings.policy_key_path),
         mailbox=Mailbox(statement_keys, clock),
         roll=Roll(database),
         log_state=LogState(),

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from exchange import health, page
 from exchange.agreements import flow as agreements_flow
 from exchange.agreements import routes as agreements
+from exchange.authzen import routes as authzen
 from exchange.background import Task, every
 from exchange.catalog import routes as catalog
 from exchange.completeness import routes as completeness
@@ -32,7 +33,7 @@ from exchange.members import key_routes as keys
 from exchange.members import people_routes as people
 from exchange.members import routes as members
 from exchange.parts import Hooks, Parts
-from exchange.policies import authzen_routes, review_routes
+from exchange.policies import review_routes
 from exchange.policies import routes as policies
 from exchange.retention import routes as retention
 from exchange.subscriptions import routes as subscriptions
@@ -57,7 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     completeness.router,
     incidents.router,
     emergencies.router,
-    authzen_routes.router,
+    authzen.router,
     review_routes.router,
     retention.router,
     health.router,

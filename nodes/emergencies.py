@@ -10,6 +10,7 @@ from datetime import datetime
 
 import structlog
 
+from audit.log.entry import EntryKind
 from contracts.errors import Invalid, NotFound, Refused
 from contracts.messages import (
     EMERGENCY_DECLARED,
@@ -48,7 +49,7 @@ def fresh_emergency(node: Node, record: DatasetRecord) -> Emergency | None:
         return None
     places = Places(node.database, node.broker, node.trust.see_checkpoint)
     try:
-        places.of(found.content_digest())
+        places.of(found.content_digest(), EntryKind.EMERGENCY_DECLARE)
     except NotFound as error:
         raise NoEmergencyKnown(f"the log does not hold {found.emergency}") from error
     return found

@@ -17,6 +17,7 @@ from contracts.clock import epoch_ms, from_epoch_ms, rfc3339
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.messages import (
     EMERGENCY_PURPOSE,
+    RESPONDING_SECTOR,
     Agreement,
     AgreementAnswer,
     AgreementOffer,
@@ -187,9 +188,12 @@ def _answer_as_provider(node: Node, terms: Agreement, offer: AgreementOffer) -> 
 def _is_for_emergency(node: Node, terms: Agreement, record: DatasetRecord, offer: AgreementOffer) -> bool:
     """Say whether terms need no person: the record opted in, and they end with an emergency that is known.
 
-    An application that a person was asked about before stays with that person.
+    Only government is let in at once; whoever else applies waits for a person, and an application that a
+    person was asked about before stays with that person.
     """
     if not record.emergency or terms.purpose != EMERGENCY_PURPOSE:
+        return False
+    if node.trust.member(terms.consumer).profile.sector != RESPONDING_SECTOR:
         return False
     name = peek_statement(offer.application_envelope, Application).statement.application
     with node.database.read() as session:

@@ -133,6 +133,15 @@ class Decision:
         """List the reason codes, for the log's ``deny`` entry."""
         return [reason.code for reason in self.reasons]
 
+    def answer(self) -> dict[str, Json]:
+        """Write what must be the same from every engine: all but the id, the engine and the facts."""
+        return {
+            "outcome": self.outcome,
+            "reasons": [{"code": reason.code, "args": dict(reason.args)} for reason in self.reasons],
+            "obligations": [duty.model_dump(mode="json") for duty in self.obligations],
+            "valid_until_ms": self.valid_until_ms,
+        }
+
 
 def revision_of(document: Mapping[str, Json]) -> str:
     """Name the facts of a question's document, which is canonical already; see ``Question.revision``."""

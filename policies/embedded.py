@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from policies.bundle import Bundle, read_bundle, shipped_bundle
 from policies.decision import Decision, Question
 from policies.engine import EngineOptions
 from policies.guard import Seal, Undecided, ask, incoming, indeterminate
-from policies.limits import OutsideProfile, check_text
-from policies.profile import check_profile
+from policies.profile.check import check_profile
+from policies.profile.limits import OutsideProfile, check_text
 
 DISTRIBUTION = "gordon-to-regorus"
 VERSION = "0.13.0"
@@ -108,17 +109,11 @@ class EmbeddedEngine:
         if self._closed:
             raise Undecided("pdp:closed")
         try:
-            engine = _ENGINES.get(self._bundle, self.digest)
-            engine.set_input_json(document.decode())
-            answer: str = engine.eval_rule_as_json(ENTRY_POINT)
-        except RuntimeError as error:
-            raise Undecided("pdp:error") from error
-        except BaseException as error:  # a Rust panic derives from it; anything else flies on
-            if not is_panic(error):
-                raise
-            _ENGINES.drop(self.digest)
-            raise Undecided("pdp:panic") from error
-        return answer
+            return evaluate(lambda: _ENGINES.get(self._bundle, self.digest), document)
+        except Undecided as fault:
+            if fault.reason == "pdp:panic":
+                _ENGINES.drop(self.digest)
+            raise
 
 
 def build_embedded(url: str, bundle: Bundle | None, _options: EngineOptions) -> EmbeddedEngine:
@@ -162,6 +157,21 @@ def _probe(bundle: Bundle) -> None:
     answer = json.loads(engine.eval_rule_as_json(ENTRY_POINT))
     if not isinstance(answer, dict) or answer.get("allow") is not False:
         raise OutsideProfile("the policies do not refuse a question without facts")
+
+
+def evaluate(engine: Callable[[], regorus.Engine], document: bytes) -> str:
+    """Evaluate the entry point over an input document; raise Undecided where the engine fails or panics."""
+    try:
+        loaded = engine()
+        loaded.set_input_json(document.decode())
+        answer: str = loaded.eval_rule_as_json(ENTRY_POINT)
+    except RuntimeError as error:
+        raise Undecided("pdp:error") from error
+    except BaseException as error:  # a Rust panic derives from it; anything else flies on
+        if not is_panic(error):
+            raise
+        raise Undecided("pdp:panic") from error
+    return answer
 
 
 def build_engine(bundle: Bundle) -> regorus.Engine:

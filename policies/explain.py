@@ -16,7 +16,7 @@ from contracts.canonical import Json
 from contracts.messages import Obligation, Redact, Text
 from policies.bundle import Bundle
 from policies.decision import Decision, Question, Reason
-from policies.embedded import ENTRY_POINT, VERSION, build_engine, is_panic
+from policies.embedded import VERSION, build_engine, evaluate, is_panic
 from policies.guard import Seal, Undecided, incoming, indeterminate, outgoing
 from policies.sites import Mark, Site, Sites, read_sites
 from policies.words import say_obligation
@@ -126,7 +126,7 @@ def explain_decision(bundle: Bundle, question: Question) -> Explanation:
         document = outgoing(question)
         engine = build_engine(bundle)
         engine.set_enable_coverage(True)
-        decision = incoming(_asked(engine, document), question, seal)
+        decision = incoming(evaluate(lambda: engine, document), question, seal)
     except Undecided as fault:
         undecided = indeterminate(fault.reason, question, seal)
         return Explanation(undecided, tuple(Cause(why, (), {}, ()) for why in undecided.reasons), (), ())
@@ -220,26 +220,13 @@ def _places(places: tuple[Place, ...]) -> list[Json]:
     return [{"file": place.file, "line": place.line, "text": place.text} for place in places]
 
 
-def _asked(engine: regorus.Engine, document: bytes) -> str:
-    try:
-        engine.set_input_json(document.decode())
-        answer: str = engine.eval_rule_as_json(ENTRY_POINT)
-    except RuntimeError as error:
-        raise Undecided("pdp:error") from error
-    except BaseException as error:  # a Rust panic derives from it; anything else flies on
-        if not is_panic(error):
-            raise
-        raise Undecided("pdp:panic") from error
-    return answer
-
-
 def _rule_value(engine: regorus.Engine, name: str) -> Shown:
     """Give a rule's value; a function has none of its own, and a panic leaves it unknown."""
     try:
         value: str = engine.eval_rule_as_json(name)
     except RuntimeError:
         return None
-    except BaseException as error:  # as above
+    except BaseException as error:  # a Rust panic, as in policies.embedded
         if not is_panic(error):
             raise
         return None

@@ -5,6 +5,7 @@ Frozen values with one way to write them; the exchange gathers them in one sessi
 """
 
 from dataclasses import Field, dataclass
+from datetime import datetime
 from typing import ClassVar, Self
 
 from contracts.canonical import Json
@@ -120,6 +121,11 @@ class ApplicationFacts(_Facts):
     """Until when a consumer wants to use the dataset, in milliseconds since 1970 UTC."""
 
     until_ms: int
+
+    @classmethod
+    def of(cls, until: datetime) -> Self:
+        """Read the moment; one before 1970 is past like any other, and nothing that cannot be decided."""
+        return cls(max(0, epoch_ms(until)))
 
 
 @dataclass(frozen=True, slots=True)

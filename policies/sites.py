@@ -6,10 +6,11 @@ code, an obligation's kind) is written as the key of a table's entry, as ``"code
 in an object, or in a set.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from policies.profile.syntax import Module, dotted, read_modules
 
 _NAMED_BY: Final = frozenset({"code", "kind"})
 _COMPREHENSIONS: Final = ("ArrayCompr", "SetCompr", "ObjectCompr")
@@ -78,52 +79,45 @@ class Sites:
 
 
 def read_sites(ast_json: str) -> Sites:
-    """Read the rules from regorus' syntax tree."""
-    modules = [_Module(entry) for entry in json.loads(ast_json)]
+    """Read the rules from regorus' syntax tree; raise OutsideProfile for one of another shape."""
+    modules = [_Walk(module) for module in read_modules(ast_json)]
     return Sites(
         tuple(site for module in modules for site in module.sites()),
         tuple(mark for module in modules for mark in module.marks()),
     )
 
 
-class _Module:
-    """One parsed file."""
+class _Walk:
+    """Walks one parsed file."""
 
-    def __init__(self, entry: Node) -> None:
-        tree = entry["ast"]
-        self.file: str = entry["source"]["file"]
-        self.raw: bytes = entry["source"]["contents"].encode()
-        self.package = "data." + ".".join(_path(tree["package"]["refr"]))
-        self.rules: list[tuple[str, Node]] = [(_name(rule), rule) for rule in tree["rules"]]
-        self.names = {name for name, _ in self.rules}
-        self.imports: Mapping[str, str] = {
-            path[-1]: ".".join(path) for path in (_path(item["refr"]) for item in tree["imports"])
-        }
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._names = {rule.name for rule in module.rules}
 
     def sites(self) -> Iterator[Site]:
-        for name, rule in self.rules:
-            line, text = self._written(*_ends(rule))
-            reads, facts = self._rests_on(rule, own=name)
+        for rule in self._module.rules:
+            line, text = self._written(*_ends(rule.tree))
+            reads, facts = self._rests_on(rule.tree, own=rule.name)
             yield Site(
-                name=f"{self.package}.{name}",
-                file=self.file,
+                name=f"data.{rule.full_name}",
+                file=self._module.file,
                 line=line,
                 text=text,
-                is_default="Default" in rule,
-                is_function="Spec" in rule and "Func" in rule["Spec"]["head"],
+                is_default=rule.is_default,
+                is_function=rule.is_function,
                 reads=reads,
                 facts=facts,
             )
 
     def marks(self) -> Iterator[Mark]:
-        for name, rule in self.rules:
-            whole = _ends(rule)
-            for word, stretch, rests_on in _rule_marks(rule, whole):
+        for rule in self._module.rules:
+            name, whole = f"data.{rule.full_name}", _ends(rule.tree)
+            for word, stretch, rests_on in _rule_marks(rule.tree, whole):
                 line, text = self._written(*(stretch or whole))
                 reads, facts = self._rests_on(rests_on, own=None)
                 if rests_on is None:  # a default stands where the rule's other forms do not
-                    reads = (f"{self.package}.{name}",)
-                yield Mark(word, f"{self.package}.{name}", self.file, line, text, reads, facts)
+                    reads = (name,)
+                yield Mark(word, name, self._module.file, line, text, reads, facts)
 
     def _rests_on(
         self, node: Node, *, own: str | None
@@ -134,16 +128,17 @@ class _Module:
         return tuple(dict.fromkeys(name for name in reads if name)), tuple(facts)
 
     def _rule(self, path: tuple[str, ...]) -> str:
-        if path[0] in self.imports and len(path) > 1:
-            return f"{self.imports[path[0]]}.{path[1]}"
-        return f"{self.package}.{path[0]}" if path[0] in self.names else ""
+        imported = path[0] in self._module.imports and len(path) > 1
+        if not imported and path[0] not in self._names:
+            return ""
+        return "data." + self._module.resolve(".".join(path[: 2 if imported else 1]))
 
     def _written(self, start: int, end: int) -> tuple[int, str]:
         """Give the line on which a stretch of the file begins, and the whole lines that it covers."""
-        first = self.raw.rfind(b"\n", 0, start) + 1
-        last = self.raw.find(b"\n", end)
-        text = self.raw[first : last if last >= 0 else len(self.raw)].decode()
-        return self.raw.count(b"\n", 0, start) + 1, text.strip().rstrip(",")
+        first = self._module.text.rfind(b"\n", 0, start) + 1
+        last = self._module.text.find(b"\n", end)
+        text = self._module.text[first : last if last >= 0 else len(self._module.text)].decode()
+        return self._module.text.count(b"\n", 0, start) + 1, text.strip().rstrip(",")
 
 
 Ends = tuple[int, int]
@@ -215,13 +210,6 @@ def _ends(rule: Node) -> Ends:
     return span["start"], span["end"]
 
 
-def _name(rule: Node) -> str:
-    if "Default" in rule:
-        return ".".join(_path(rule["Default"]["refr"]))
-    head: Mapping[str, Node] = rule["Spec"]["head"]
-    return ".".join(_path(next(iter(head.values()))["refr"]))
-
-
 def _paths(node: Node) -> Iterator[tuple[str, ...]]:
     """Walk all references that are plain dotted names, the longest of each only."""
     if isinstance(node, list):
@@ -238,9 +226,5 @@ def _paths(node: Node) -> Iterator[tuple[str, ...]]:
 
 def _path(node: Node) -> tuple[str, ...]:
     """Write a reference such as ``input.dataset.fields`` as its parts; empty for anything else."""
-    if isinstance(node, dict) and "Var" in node:
-        return (str(node["Var"]["value"]),)
-    if isinstance(node, dict) and "RefDot" in node:
-        head = _path(node["RefDot"]["refr"])
-        return (*head, str(node["RefDot"]["field"][1])) if head else ()
-    return ()
+    name = dotted(node)
+    return tuple(name.split(".")) if name else ()

@@ -15,6 +15,7 @@ from contracts.messages.wire import At, DatasetId, EmergencyId, Long, Short, Sta
 from contracts.territory import lies_in
 
 EMERGENCY_PURPOSE = "emergency-response"
+RESPONDING_SECTOR = "government"  # the one for which a declared emergency waives anything
 EMERGENCY_DECLARED = "emergency.declared"
 EMERGENCY_ENDED = "emergency.ended"
 EMERGENCY_REVIEWED = "emergency.reviewed"

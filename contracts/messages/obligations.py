@@ -14,6 +14,9 @@ from contracts.messages.wire import DatasetId, ParticipantId, Short, Wire
 
 MAX_FILTER_DEPTH = 8
 MAX_FILTER_NODES = 64
+MAX_CONDITIONS = 32
+MAX_DUTIES = 100
+"""What one record may ask: a decision weighs all of it, and one record must not hold up all the others."""
 
 Scalar = str | int | bool | None
 
@@ -254,6 +257,11 @@ def redacted_fields(obligations: Iterable[Obligation]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+Purposes = Annotated[list[DatasetId], Field(max_length=100)]
+Levels = Annotated[list[Level], Field(max_length=5)]
+Sectors = Annotated[list[Short], Field(max_length=100)]
+
+
 class Duty(Wire):
     """What a provider asks of a use of its dataset; an empty list holds for every purpose, level or sector.
 
@@ -261,9 +269,9 @@ class Duty(Wire):
     ``purpose_fields``, and the binding to the purpose holds always, so neither is a duty.
     """
 
-    purposes: list[DatasetId] = Field(default=[])
-    levels: list[Level] = Field(default=[])
-    sectors: list[Short] = Field(default=[])
+    purposes: Purposes = Field(default=[])
+    levels: Levels = Field(default=[])
+    sectors: Sectors = Field(default=[])
     obligation: Annotated[
         Mask | RowFilter | AggregateOnly | Quota | Rate | Watermark | Expiry, Field(discriminator="kind")
     ]
@@ -291,12 +299,12 @@ class Condition(Wire):
     below it. A network is the block that the request comes from. Weekdays count from 1, Monday.
     """
 
-    purposes: list[DatasetId] = Field(default=[])
-    territories: list[AdminCode] = Field(default=[])
-    levels: list[Level] = Field(default=[])
-    sectors: list[Short] = Field(default=[])
+    purposes: Purposes = Field(default=[])
+    territories: Annotated[list[AdminCode], Field(max_length=100)] = Field(default=[])
+    levels: Levels = Field(default=[])
+    sectors: Sectors = Field(default=[])
     networks: Annotated[list[Short], Field(max_length=64, description="CIDR blocks")] = Field(default=[])
-    weekdays: list[Annotated[int, Field(ge=1, le=7)]] = Field(default=[])
+    weekdays: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(max_length=7)] = Field(default=[])
     hours: Hours | None = None
 
 
@@ -304,7 +312,8 @@ class Discharged(Wire):
     """How an obligation was met, as the provider's receipt says; what does not apply is null or empty.
 
     ``used`` is how much of a quota's or a rate's limit is spent, this delivery included; ``token`` is the
-    watermark. Columns are those that were masked, filtered on or grouped by.
+    digest of the watermark, which itself is in the file alone. Columns are those that were masked, filtered
+    on or grouped by.
     """
 
     kind: ObligationKind

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from contracts.messages.obligations import Condition, Duty
+from contracts.messages.obligations import MAX_CONDITIONS, MAX_DUTIES, Condition, Duty
 from contracts.messages.wire import (
     At,
     ContractId,
@@ -75,10 +75,10 @@ class DatasetRecord(Statement):
     synthetic: bool
     update_frequency: Short
     at: At
-    conditions: list[Condition] = Field(default=[])
-    duties: list[Duty] = Field(default=[])
+    conditions: Annotated[list[Condition], Field(max_length=MAX_CONDITIONS)] = Field(default=[])
+    duties: Annotated[list[Duty], Field(max_length=MAX_DUTIES)] = Field(default=[])
     emergency: Annotated[
-        bool, Field(description="conditions and levels are waived in a declared emergency")
+        bool, Field(description="conditions and classes are waived for government in a declared emergency")
     ] = False
 
 

@@ -15,6 +15,7 @@ from sqlmodel import Session
 from audit.log.unit import Committed, Unit
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict
+from exchange.agreements.facts import G, Gathered
 from exchange.incidents.denials import Denial, refuse
 from exchange.parts import Parts
 from exchange.policies.flow import follow
@@ -25,8 +26,8 @@ from policies.decision import Decision, Question
 ATTEMPTS = 3
 
 T = TypeVar("T")
-Gather: TypeAlias = Callable[[Session, datetime], Question]
-Act: TypeAlias = Callable[[Unit, Question, Decision], T]
+Gather: TypeAlias = Callable[[Session, datetime], Gathered[G]]
+Act: TypeAlias = Callable[[Unit, Gathered[G], Decision], T]
 
 
 class FactsChanged(Conflict):
@@ -45,15 +46,17 @@ class PolicyChanged(FactsChanged):
     title_zh = "作出决定期间访问策略已变更"
 
 
-async def decide_and_act(parts: Parts, gather: Gather, act: Act[T]) -> Committed[T]:
+async def decide_and_act(parts: Parts, gather: Gather[G], act: Act[G, T]) -> Committed[T]:
     """Decide on the facts that ``gather`` reads and run ``act`` in a log unit if they still hold.
+
+    ``act`` is given what was gathered in its unit, so that it reads nothing again.
 
     Raises Refused or TooManyDenials after the denial is durable, FactsChanged after three attempts, and
     whatever ``gather`` and ``act`` raise.
     """
     for _ in range(ATTEMPTS):
         with parts.database.read() as session:
-            question = gather(session, parts.clock.now())
+            question = gather(session, parts.clock.now()).question
         decision = await parts.policy.decide(question)
         if not decision.allowed:
             await refuse(parts, Denial.of(question, decision))
@@ -65,15 +68,16 @@ async def decide_and_act(parts: Parts, gather: Gather, act: Act[T]) -> Committed
     raise FactsChanged
 
 
-def _act_if_same(gather: Gather, act: Act[T], question: Question, decision: Decision, unit: Unit) -> T:
+def _act_if_same(gather: Gather[G], act: Act[G, T], question: Question, decision: Decision, unit: Unit) -> T:
     if epoch_ms(unit.now) >= decision.valid_until_ms:
         raise FactsChanged("the decision is too old")
     if active_digest(unit.session) not in {decision.policy_digest, None}:
         raise PolicyChanged("another policy is in force")
-    if gather(unit.session, unit.now).revision != question.revision:
+    gathered = gather(unit.session, unit.now)
+    if gathered.question.revision != question.revision:
         raise FactsChanged
     size = unit.size
-    value = act(unit, question, decision)
+    value = act(unit, gathered, decision)
     if unit.size > size:
         keep(unit, question, decision)
     return value

@@ -5,6 +5,7 @@ A dataset's facts come from the record that its provider signed, and its fields 
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from sqlmodel import Session
 
@@ -15,7 +16,7 @@ from exchange.catalog import store as catalog
 from exchange.catalog.model import ContractUnknown, DatasetUnknown
 from exchange.catalog.tables import DatasetRow
 from exchange.emergencies.facts import emergency_facts
-from exchange.members.store import find_member
+from exchange.members.store import find_standing
 from nodes.signed import Signed, peek_statement
 from policies.decision import Question
 from policies.facts import (
@@ -25,6 +26,16 @@ from policies.facts import (
     FieldFacts,
     ParticipantFacts,
 )
+
+G = TypeVar("G")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered(Generic[G]):
+    """A question, and the ground that its facts were read from in the same session."""
+
+    question: Question
+    ground: G
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class CurrentDataset:
 
 def participant_facts(session: Session, participant: str) -> ParticipantFacts:
     """Read who asks; raise UnknownMember."""
-    member = find_member(session, participant)
+    member = find_standing(session, participant)
     return ParticipantFacts.of(participant, member.status, member.profile)
 
 
@@ -52,7 +63,7 @@ def current_dataset(session: Session, dataset: str) -> CurrentDataset:
         raise ContractUnknown(f"{row.contract} {row.contract_version} is not registered")
     # Its signature was verified when the record came in; the row is the exchange's own.
     record = peek_statement(row.envelope, DatasetRecord)
-    provider = find_member(session, row.provider)
+    provider = find_standing(session, row.provider)
     facts = DatasetFacts.of(
         record.statement,
         provider_status=provider.status,
@@ -70,20 +81,21 @@ def emergency_of(
     return emergency_facts(session, now, dataset=dataset.facts, theme=theme, purpose=purpose)
 
 
-def apply_question(
+def gather_application(
     session: Session, now: datetime, *, application: Application, address: str | None = None
-) -> Question:
+) -> Gathered[CurrentDataset]:
     """Ask whether this application may be made; raise DatasetUnknown, UnknownMember or OwnDataset."""
     dataset = current_dataset(session, application.dataset)
     if dataset.row.provider == application.consumer:
         raise OwnDataset(f"{application.dataset} is the applicant's own")
-    return Question(
+    question = Question(
         action="apply",
         now_ms=epoch_ms(now),
         participant=participant_facts(session, application.consumer),
         dataset=dataset.facts,
         purpose=application.purpose,
-        application=ApplicationFacts(epoch_ms(application.until)),
+        application=ApplicationFacts.of(application.until),
         emergency=emergency_of(session, now, dataset, application.purpose),
         address=address,
     )
+    return Gathered(question, dataset)

@@ -17,7 +17,7 @@ from contracts.identifiers import Kind, new_id
 from contracts.messages import AgreementAnswer, Application, ApplicationView, Text
 from exchange.agreements import model, store
 from exchange.agreements.decide import decide_and_act
-from exchange.agreements.facts import apply_question, current_dataset
+from exchange.agreements.facts import CurrentDataset, Gathered, gather_application
 from exchange.agreements.model import AgreementState, Turn
 from exchange.agreements.signing import advance, open_offer, take_answer
 from exchange.agreements.tables import ApplicationRow
@@ -26,7 +26,7 @@ from exchange.identity import Caller
 from exchange.members.store import add_revocation
 from exchange.parts import Parts
 from nodes.signed import Signed, read_statement
-from policies.decision import Decision, Question
+from policies.decision import Decision
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ async def apply(parts: Parts, caller: Caller, envelope: str) -> ApplicationView:
     signed = read_statement(envelope, Application, caller.key)
     check_speaker(signed.statement.consumer, caller.participant)
     if not _is_known(parts, signed):
-        gather = partial(apply_question, application=signed.statement, address=caller.address)
+        gather = partial(gather_application, application=signed.statement, address=caller.address)
         await decide_and_act(parts, gather, partial(_open, signed))
         log.info("application_opened", application=signed.statement.application)
     await advance(parts, signed.statement.application)
@@ -96,8 +96,10 @@ async def end_agreement(parts: Parts, caller: Caller, name: str, why: str) -> No
 # --- units ------------------------------------------------------------------------------------------
 
 
-def _open(signed: Signed[Application], unit: Unit, question: Question, decision: Decision) -> None:
-    session, asked = unit.session, signed.statement
+def _open(
+    signed: Signed[Application], unit: Unit, gathered: Gathered[CurrentDataset], decision: Decision
+) -> None:
+    session, asked, question = unit.session, signed.statement, gathered.question
     before = store.find_application(session, asked.application)
     if before is not None:
         _check_same(before, signed)
@@ -106,10 +108,9 @@ def _open(signed: Signed[Application], unit: Unit, question: Question, decision:
         raise model.TooManyApplications(f"{model.MAX_OPEN_APPLICATIONS} applications are open")
     if store.count_since(session, asked.consumer, unit.now - model.MINUTE) >= model.MAX_APPLICATIONS_A_MINUTE:
         raise model.TooManyApplications(f"{model.MAX_APPLICATIONS_A_MINUTE} applications came in a minute")
-    dataset = current_dataset(session, asked.dataset)
     terms = model.draft_terms(
         signed,
-        dataset.record,
+        gathered.ground.record,
         agreement=new_id(Kind.AGREEMENT),
         now=unit.now,
         emergency_until_ms=None if question.emergency is None else question.emergency.until_ms,

@@ -115,7 +115,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class KnownContract:
-    """A registered contract version: its digest, and all its fields with their classes (1 public … 4 core)."""
+    """A registered contract version: its digest, and the class (1 public … 4 core) of each of its fields."""
 
     digest: str
     fields: Mapping[str, int]

@@ -14,6 +14,21 @@ app = typer.Typer(no_args_is_help=True)
 
 _PATH = "/operator/emergencies"
 
+Id = Annotated[str, typer.Argument(help="紧急状态编号 / the emergency's id, m-…")]
+_LABELS = {
+    "emergency": "编号 id",
+    "state": "状态 state",
+    "title": "名称 title",
+    "why": "理由 why",
+    "scope": "范围 scope",
+    "declared_by": "宣布人 declared by",
+    "declared_at": "宣布时间 declared at",
+    "over_at": "结束 over at",
+    "ended_why": "结束原因 ended why",
+    "review_due_at": "审查期限 review due",
+    "review": "审查 review",
+}
+
 
 def _client(home: Path, person: str | None, role: Role) -> ControlClient:
     return ControlClient(home, person or role.value)
@@ -46,27 +61,21 @@ def declare(
         "hours": life,
     }
     answer = _client(home, person, Role.ADMINISTRATOR).post(_PATH, body)
-    show(answer, as_json=as_json, title="紧急状态已宣布 emergency declared")
+    show(answer, as_json=as_json, title="紧急状态已宣布 emergency declared", labels=_LABELS)
 
 
 @app.command("list")
 def list_all(home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
     """列出紧急状态与事后审查 / list emergencies and their reviews."""
     answer = _client(home, person, Role.OPERATOR).get(_PATH)
-    columns = {
-        "emergency": "编号 id",
-        "state": "状态 state",
-        "title": "名称 title",
-        "declared_by": "宣布人 declared by",
-        "over_at": "结束 over at",
-        "review_due_at": "审查期限 review due",
-    }
+    shown = ("emergency", "state", "title", "declared_by", "over_at", "review_due_at")
+    columns = {field: _LABELS[field] for field in shown}
     show_rows(answer["emergencies"], columns, as_json=as_json, title="紧急状态 emergencies")
 
 
 @app.command("show")
 def show_one(
-    emergency: str, home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
+    emergency: Id, home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
 ) -> None:
     """查看一次紧急状态及其间的全部授权 / show one emergency and every grant made under it."""
     answer: dict[str, Any] = _client(home, person, Role.OPERATOR).get(f"{_PATH}/{emergency}")
@@ -74,7 +83,7 @@ def show_one(
         print_json(answer)
         return
     grants = answer.pop("grants")
-    show(answer, as_json=False, title="紧急状态 emergency")
+    show(answer, as_json=False, title="紧急状态 emergency", labels=_LABELS)
     columns = {
         "grant": "授权 grant",
         "consumer": "使用方 consumer",
@@ -88,7 +97,7 @@ def show_one(
 
 @app.command()
 def end(
-    emergency: str,
+    emergency: Id,
     why: Annotated[str, typer.Option(help="理由,写入日志的承诺 / the reason; the log commits to it")],
     home: ExchangeHome = EXCHANGE_HOME,
     person: Person = None,
@@ -96,12 +105,12 @@ def end(
 ) -> None:
     """提前结束,其间的授权同时失效 / end it early; open grants made under it end too."""
     answer = _client(home, person, Role.ADMINISTRATOR).post(f"{_PATH}/{emergency}/end", {"why": why})
-    show(answer, as_json=as_json, title="紧急状态已结束 emergency ended")
+    show(answer, as_json=as_json, title="紧急状态已结束 emergency ended", labels=_LABELS)
 
 
 @app.command()
 def review(
-    emergency: str,
+    emergency: Id,
     finding: Annotated[
         Literal["justified", "unjustified"], typer.Option(help="结论:正当或不当 / what was found")
     ],
@@ -113,4 +122,4 @@ def review(
     """事后审查,由未宣布它的审计人员作出 / judge one that is over; an auditor who did not declare it."""
     body = {"finding": finding, "words": words}
     answer = _client(home, person, Role.AUDITOR).post(f"{_PATH}/{emergency}/review", body)
-    show(answer, as_json=as_json, title="审查已记录 review recorded")
+    show(answer, as_json=as_json, title="审查已记录 review recorded", labels=_LABELS)

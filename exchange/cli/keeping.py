@@ -8,7 +8,6 @@ import typer
 from contracts.errors import HeadwatersError
 from exchange.cli.output import NODE_HOME, JsonFlag, NodeHome, Person, out, print_json, show, show_rows
 from nodes.control import ControlClient
-from nodes.delivering.tracing import NotTraced
 
 received_app = typer.Typer(no_args_is_help=True)
 
@@ -16,6 +15,12 @@ _EVIDENCE = {
     "mark": "水印 the mark in the file",
     "digest": "文件摘要 the digest of its bytes",
     "rows": "数据行 its rows",
+}
+_PURGED = {
+    "grants": "授权 grants",
+    "files": "文件 files",
+    "left": "已被改动,未删 changed, so left",
+    "dry_run": "仅试列 dry run",
 }
 _SAME = {
     "bytes": "与交付的文件逐字节相同 byte for byte as delivered",
@@ -55,7 +60,7 @@ def received_purge(
 ) -> None:
     """删除到期的数据 / delete what may no longer be kept; proofs stay."""
     answer = ControlClient(home, person).post("/local/received/purge", {"dry_run": dry_run})
-    show(answer, as_json=as_json, title="到期数据 data whose time is up")
+    show(answer, as_json=as_json, title="到期数据 data whose time is up", labels=_PURGED)
 
 
 def trace(
@@ -70,6 +75,8 @@ def trace(
     try:
         answer = ControlClient(home, person).post("/local/trace", {"path": str(file.resolve())})
     except HeadwatersError as error:
+        from nodes.delivering.tracing import NotTraced  # noqa: PLC0415
+
         if error.code == NotTraced.code:
             raise NotTraced(error.detail) from error  # an answer over HTTP has lost that nothing is decided
         raise

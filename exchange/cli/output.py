@@ -60,8 +60,10 @@ def print_json(value: object) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
-def show(value: Mapping[str, Any], *, as_json: bool, title: str) -> None:
-    """Show one thing: its fields below each other, or as JSON."""
+def show(
+    value: Mapping[str, Any], *, as_json: bool, title: str, labels: Mapping[str, str] | None = None
+) -> None:
+    """Show one thing: its fields below each other, under ``labels`` (field → words), or as JSON."""
     if as_json:
         print_json(value)
         return
@@ -69,7 +71,8 @@ def show(value: Mapping[str, Any], *, as_json: bool, title: str) -> None:
     table.add_column()
     table.add_column(overflow="fold")
     for key, item in value.items():
-        table.add_row(f"[dim]{key}[/dim]", escape(_cell(item)))
+        label = key if labels is None else labels.get(key, key)
+        table.add_row(f"[dim]{escape(label)}[/dim]", escape(_cell(item)))
     out.print(table)
 
 

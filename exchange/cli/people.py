@@ -37,7 +37,10 @@ def add(
 
 @app.command()
 def confirm(
-    name: str, home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
+    name: Annotated[str, typer.Argument(help="待确认者的名字 / the name that waits")],
+    home: ExchangeHome = EXCHANGE_HOME,
+    person: Person = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """确认他人提议的人员 / confirm a person whom somebody else proposed."""
     client = ControlClient(home, person or Role.OPERATOR.value)

@@ -28,6 +28,7 @@ from exchange.demo.scenes_sharing import Pulled, apply_for, approve, publish_rel
 from exchange.demo.scenes_trust import PROBED_FOR
 from exchange.demo.stage import Stage
 from exchange.demo.summary import Summary
+from nodes.delivering.watermarks import digest_of
 from policies.bundle import seal, shipped_folder
 
 # What a command printed: JSON of the shape that its reference page gives. A row of a table is one as well.
@@ -119,7 +120,7 @@ def _keeps_duties(whole: pl.DataFrame, seen: pl.DataFrame) -> bool:
 
 def _is_masked(row: Row, true: Row) -> bool:
     fine, true_fine = row["penalty_amount_cny"], true["penalty_amount_cny"]
-    return (
+    return bool(
         row["admin_code"] == true["admin_code"][:4] + "00"
         and fine % _FINES_TO == 0
         and abs(fine - true_fine) <= _FINES_TO / 2
@@ -139,10 +140,11 @@ def _trace_and_review(
     )
     found = _json(traced.stdout)
     named = [one["participant"] for one in found.get("recipients", [])]
-    token = next((one.token for one in delivered.receipts[0].discharged if one.kind == "watermark"), None)
+    token = found.get("token")
+    vouched = [one.token for one in delivered.receipts[0].discharged if one.kind == "watermark"]
     summary.checks["leak_traced"] = (
-        (found.get("by"), found.get("token")) == ("mark", token)
-        and token is not None
+        found.get("by") == "mark"
+        and [digest_of(str(token))] == vouched
         and named == [alliance.ids[BANK.slug]]
     )
     stage.line(

@@ -73,6 +73,8 @@ class EmergencyReviewed(Conflict):
 
     code = "emergency-reviewed"
     title_zh = "该紧急状态已完成审查"
+    next_zh = "用 headwaters emergency show 查看已有结论;结论不再更改。"
+    next_en = "Read the finding with headwaters emergency show; it is not changed any more."
 
 
 class OwnReview(Refused):

@@ -1,5 +1,7 @@
 """The only SQL of the log room; everything else about the log is ``audit.log.sequencer``'s."""
 
+from collections.abc import Iterator
+
 from sqlmodel import Session, col, select
 
 from audit.log.entry import Entry, EntryKind, parse_entry
@@ -23,6 +25,12 @@ def last_activation(session: Session) -> Entry | None:
     )
     leaf = session.exec(query).first()
     return None if leaf is None else parse_entry(leaf)
+
+
+def entries_of(session: Session, kind: EntryKind) -> Iterator[Entry]:
+    """Give every entry of a kind, oldest first."""
+    query = select(LogEntry.leaf).where(col(LogEntry.kind) == kind.value).order_by(col(LogEntry.idx))
+    return map(parse_entry, session.exec(query))
 
 
 def find_twin(session: Session, shard: int) -> TwinRow | None:

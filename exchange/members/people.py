@@ -5,25 +5,29 @@ from the confirmation on; both acts are on record, with the names concealed.
 """
 
 import structlog
+from sqlmodel import Session
 
-from audit.commitment import new_salt
+from audit.commitment import commit, new_salt
 from audit.keys.signing import PublicKey
-from audit.log.entry import Entry
+from audit.log.entry import EntryKind
 from audit.log.unit import Unit
 from contracts.canonical import Json, canonical_bytes
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, NotFound, Refused
 from contracts.messages import Role, Severity, Text
-from exchange.evidence import admin_act, conceal
+from exchange.evidence import admin_act, conceal, reveal
 from exchange.identity import Person
+from exchange.log.store import entries_of
 from exchange.members import store
 from exchange.members.model import PersonRecord
+from exchange.members.on_record import CONFIRMED, PeopleTampered, check_people, commitment_of
 from exchange.members.tables import PersonProposalRow
 from exchange.parts import Alarm, Parts
 
 log = structlog.get_logger(__name__)
 
 MAX_WAITING = 20
+PROPOSED = "person.propose"
 
 
 class PersonTaken(Conflict):
@@ -74,7 +78,8 @@ async def propose_person(
             at=epoch_ms(unit.now),
         )
         store.add_person_proposal(session, row)
-        unit.append(_act(unit, person, "person.propose", row))
+        digest = conceal(session, _said(row), salt=new_salt(), now=unit.now)
+        unit.append(admin_act(unit, person, PROPOSED, digest))
 
     await parts.log.commit(unit)
     log.info("person_proposed")
@@ -82,7 +87,10 @@ async def propose_person(
 
 
 async def confirm_person(parts: Parts, person: Person, name: str) -> list[Json]:
-    """Let a proposed person act; give all people. Raises PersonNotProposed or OtherPersonNeeded."""
+    """Let a proposed person act; give all people.
+
+    Raises PersonNotProposed, OtherPersonNeeded or PeopleTampered.
+    """
 
     def unit(unit: Unit) -> int:
         session = unit.session
@@ -91,10 +99,13 @@ async def confirm_person(parts: Parts, person: Person, name: str) -> list[Json]:
             raise PersonNotProposed(f"{name} does not wait")
         if person.name == row.by:
             raise OtherPersonNeeded(f"{person.name} proposed {name}")
+        check_people(session)
+        _check_proposed(session, row)
         roles = frozenset(Role(role) for role in row.roles.split(","))
-        store.save_person(session, PersonRecord(row.name, roles, row.key, new_salt()))
+        new = PersonRecord(row.name, roles, row.key, new_salt())
+        store.save_person(session, new)
         store.drop_person_proposal(session, name)
-        unit.append(_act(unit, person, "person.confirm", row))
+        unit.append(admin_act(unit, person, CONFIRMED, commitment_of(new)))
         return parts.hooks.record_alarm(parts, unit, _added(roles))
 
     committed = await parts.log.commit(unit)
@@ -117,9 +128,17 @@ def people(parts: Parts) -> list[Json]:
     return [*acting, *waiting]
 
 
-def _act(unit: Unit, person: Person, what: str, row: PersonProposalRow) -> Entry:
-    said = canonical_bytes({"name": row.name, "roles": row.roles, "key": row.key})
-    return admin_act(unit, person, what, conceal(unit.session, said, salt=new_salt(), now=unit.now))
+def _said(row: PersonProposalRow) -> bytes:
+    return canonical_bytes({"name": row.name, "roles": row.roles, "key": row.key, "by": row.by})
+
+
+def _check_proposed(session: Session, row: PersonProposalRow) -> None:
+    """Raise PeopleTampered unless the log has a proposal in these very words, by this person."""
+    for entry in entries_of(session, EntryKind.ADMIN_ACT):
+        opened = reveal(session, str(entry.fields["dig"])) if entry.fields["what"] == PROPOSED else None
+        if opened is not None and opened[1] == _said(row) and commit(*opened) == entry.fields["dig"]:
+            return
+    raise PeopleTampered(f"{row.name} was proposed in other words, or by nobody")
 
 
 def _added(roles: frozenset[Role]) -> Alarm:

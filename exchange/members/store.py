@@ -1,11 +1,11 @@
 """The only SQL about members, people, directories and revocations.
 
 Functions take the session of a read or of a log unit and give records; they decide nothing. Other rooms use
-``find_member``, ``list_members`` and ``add_revocation``.
+``find_member``, ``find_standing``, ``list_members`` and ``add_revocation``.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlmodel import Session, and_, col, func, not_, select
 
@@ -25,12 +25,23 @@ from exchange.members.tables import (
 RevocationKind = Literal["participant", "agreement", "grant"]
 
 
+class Standing(NamedTuple):
+    """What a decision needs to know of a participant."""
+
+    status: MemberStatus
+    profile: Profile
+    node_key: str | None
+
+
 def find_member(session: Session, participant: str) -> MemberRecord:
     """Give one participant in any state; raise UnknownMember."""
-    row = session.get(MemberRow, participant)
-    if row is None:
-        raise UnknownMember(f"{participant} is not in the alliance", participant=participant)
-    return _record(row, past_keys(session, participant))
+    return _record(_row(session, participant), past_keys(session, participant))
+
+
+def find_standing(session: Session, participant: str) -> Standing:
+    """Give who a participant is and where it stands, without its past keys; raise UnknownMember."""
+    row = _row(session, participant)
+    return Standing(MemberStatus(row.status), Profile.model_validate_json(row.profile), row.node_key)
 
 
 def list_members(session: Session) -> list[MemberRecord]:
@@ -177,6 +188,13 @@ def current_revocations(session: Session) -> dict[RevocationKind, list[str]]:
     state = {(row.kind, row.name): row.lifted for row in rows}
     kinds: tuple[RevocationKind, ...] = ("participant", "agreement", "grant")
     return {kind: sorted(n for (k, n), lifted in state.items() if k == kind and not lifted) for kind in kinds}
+
+
+def _row(session: Session, participant: str) -> MemberRow:
+    row = session.get(MemberRow, participant)
+    if row is None:
+        raise UnknownMember(f"{participant} is not in the alliance", participant=participant)
+    return row
 
 
 def _past_key(row: PastKeyRow) -> PastKey:

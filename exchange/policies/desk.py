@@ -20,7 +20,7 @@ from policies.bundle import Bundle
 from policies.decision import Decision, Question
 from policies.embedded import EmbeddedEngine, check_bundle
 from policies.engine import PolicyEngine, PullingEngine
-from policies.replay import Difference, difference_between
+from policies.trying.replay import Difference, difference_between
 
 BRIDGE_SECONDS = 300.0
 SHADOW_SECONDS = 5.0

@@ -5,7 +5,6 @@ then, or the record was tampered with), the explanation says so.
 """
 
 import asyncio
-from datetime import datetime
 
 import orjson
 from sqlmodel import Session
@@ -18,6 +17,7 @@ from exchange.parts import Parts
 from exchange.policies import ledger, store
 from exchange.policies.ledger import Kept
 from exchange.policies.review import obligation_row, reason_row
+from exchange.policies.store import Which
 from policies.bundle import Bundle
 from policies.decision import Decision
 from policies.explain import explain_decision
@@ -56,20 +56,10 @@ async def explain(parts: Parts, decision: str) -> dict[str, Json]:
     }
 
 
-def decisions(
-    parts: Parts,
-    *,
-    participant: str | None,
-    dataset: str | None,
-    outcome: str | None,
-    since: datetime | None,
-    limit: int,
-) -> dict[str, Json]:
+def decisions(parts: Parts, which: Which) -> dict[str, Json]:
     """List the decisions that are kept, newest first."""
     with parts.database.read() as session:
-        found = ledger.decisions(
-            session, participant=participant, dataset=dataset, outcome=outcome, since=since, limit=limit
-        )
+        found = ledger.decisions(session, which)
         names = {one.participant: one.profile.name.model_dump() for one in list_members(session)}
     return {"decisions": [{**_recorded(one), "name": names.get(one.participant)} for one in found]}
 

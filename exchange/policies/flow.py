@@ -19,11 +19,12 @@ from audit.keys.signing import PublicKey
 from audit.log.entry import Entry, EntryKind
 from audit.log.unit import Unit
 from contracts.canonical import Json, canonical_bytes
-from contracts.clock import epoch_ms
+from contracts.clock import epoch_ms, from_epoch_ms, rfc3339
 from contracts.messages import PolicyApproval, PolicyProposal, Role
 from exchange.evidence import admin_act, log_statement
 from exchange.identity import Person, WrongRole
 from exchange.members.model import PersonRecord
+from exchange.members.on_record import check_people
 from exchange.members.store import list_people
 from exchange.parts import Parts
 from exchange.policies import ledger, model, store
@@ -32,7 +33,7 @@ from exchange.policies.starting import digest_in_force, known_bundle
 from exchange.policies.tables import ChangeRow
 from nodes.signed import Signed, peek_statement, read_statement
 from policies.bundle import Bundle, BundleTampered, shipped_bundle
-from policies.vetting import PastQuestion, replay_apart, vet
+from policies.trying.vetting import PastQuestion, replay_apart, vet
 
 log = structlog.get_logger(__name__)
 
@@ -84,8 +85,8 @@ async def propose(parts: Parts, person: Person, envelope: str, files: Files | No
 async def approve(parts: Parts, person: Person, digest: str, envelope: str) -> dict[str, Json]:
     """Put a proposed bundle in force with the second signature and give how things stand.
 
-    Raises PolicyNotProposed, StatementNotYours, PolicyMovedOn, SecondPersonNeeded, PolicyWidens, BundleUnfit
-    or SignatureInvalid.
+    Raises PolicyNotProposed, StatementNotYours, PolicyMovedOn, SecondPersonNeeded, PeopleTampered,
+    PolicyWidens, BundleUnfit or SignatureInvalid.
     """
     signed = read_statement(envelope, PolicyApproval, _key(parts, person))
     with parts.database.read() as session:
@@ -152,7 +153,7 @@ async def set_shadow(parts: Parts, person: Person, digest: str | None) -> dict[s
 async def replay_of(parts: Parts, digest: str, last: int, *, looking: bool = False) -> dict[str, Any]:
     """Replay the last decisions under the policy in force and under another.
 
-    Raises PolicyUnknown, BundleUnfit or PolicyTrialsBusy. Any: the report of ``policies.replay`` as JSON.
+    Raises PolicyUnknown, BundleUnfit or PolicyTrialsBusy. Any: the report that ``policies.trying`` makes.
     """
 
     def gather() -> tuple[Bundle, Bundle, list[PastQuestion]]:
@@ -168,7 +169,10 @@ async def replay_of(parts: Parts, digest: str, last: int, *, looking: bool = Fal
 
 def asked_last(session: Session, last: int) -> list[PastQuestion]:
     """Give the questions of the last decisions, newest first."""
-    return [PastQuestion(kept.decision, kept.question) for kept in ledger.decisions(session, limit=last)]
+    return [
+        PastQuestion(kept.decision, kept.question)
+        for kept in ledger.decisions(session, store.Which(limit=last))
+    ]
 
 
 def follow(parts: Parts) -> None:
@@ -191,8 +195,8 @@ def standing(parts: Parts) -> dict[str, Json]:
     return {
         "origin": parts.settings.origin,
         "policy": parts.policy.digest,
-        "bundle_key": parts.policy_archive.public,
-        "since": in_force[0].settled_at if in_force else None,
+        "bundle_key": parts.bundle_signer.public,
+        "since": _moment(in_force[0].settled_at) if in_force else None,
         "bridged": parts.policy.is_bridged,
         "shipped": shipped,
         "shipped_is_new": shipped not in {row.bundle for row in rows},
@@ -277,6 +281,7 @@ def _check_approval(
     model.check_keys(None if proposer is None else proposer.key, approver.key)
     if proposer is not None:
         read_statement(row.proposal, PolicyProposal, PublicKey.from_text(proposer.key))
+    check_people(session)
     return proposed
 
 
@@ -328,7 +333,11 @@ def _shown(row: ChangeRow) -> dict[str, Json]:
         "proposed_by": row.proposed_by,
         "settled_by": row.settled_by,
         "why": row.why,
-        "at": row.at,
-        "settled_at": row.settled_at,
+        "at": _moment(row.at),
+        "settled_at": _moment(row.settled_at),
         "replayed": None if row.replayed is None else json.loads(row.replayed),
     }
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else rfc3339(from_epoch_ms(at_ms))

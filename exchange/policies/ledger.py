@@ -6,7 +6,6 @@ kept.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Self
 
 import orjson
@@ -14,14 +13,17 @@ from pydantic import TypeAdapter
 from sqlmodel import Session
 
 from audit.log.unit import Unit
-from contracts.canonical import Json, canonical_bytes
+from contracts.canonical import canonical_bytes
 from contracts.clock import epoch_ms
 from contracts.messages import Obligation
 from exchange.policies import store
+from exchange.policies.store import Which
 from exchange.policies.tables import DecisionRow
 from policies.decision import Decision, Question, Reason
 from policies.guard import Undecided, outgoing
 from policies.reasons import explain
+
+ANY = Which()
 
 _OBLIGATIONS: TypeAdapter[list[Obligation]] = TypeAdapter(list[Obligation])
 
@@ -88,12 +90,6 @@ def keep(unit: Unit, question: Question, decision: Decision) -> None:
     document = written(question)
     if document is None:
         return
-    answer: Json = {
-        "allow": decision.allowed,
-        "reasons": [{"code": reason.code, "args": dict(reason.args)} for reason in decision.reasons],
-        "obligations": [duty.model_dump(mode="json") for duty in decision.obligations],
-        "valid_until_ms": decision.valid_until_ms,
-    }
     store.add_decision(
         unit.session,
         DecisionRow(
@@ -108,7 +104,7 @@ def keep(unit: Unit, question: Question, decision: Decision) -> None:
             engine=decision.engine,
             revision=decision.revision,
             question=document.decode(),
-            answer=canonical_bytes(answer).decode(),
+            answer=canonical_bytes(decision.answer()).decode(),
             origin=unit.origin,
             idx=unit.indexes[-1],
         ),
@@ -129,17 +125,6 @@ def find_decision(session: Session, decision: str) -> Kept | None:
     return None if row is None else Kept.of(row)
 
 
-def decisions(
-    session: Session,
-    *,
-    participant: str | None = None,
-    dataset: str | None = None,
-    outcome: str | None = None,
-    since: datetime | None = None,
-    limit: int = 100,
-) -> list[Kept]:
+def decisions(session: Session, which: Which = ANY) -> list[Kept]:
     """List decisions, newest first."""
-    rows = store.decisions(
-        session, participant=participant, dataset=dataset, outcome=outcome, since=since, limit=limit
-    )
-    return [Kept.of(row) for row in rows]
+    return [Kept.of(row) for row in store.decisions(session, which)]

@@ -11,7 +11,7 @@ from typing import Any
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.messages import PolicyApproval, PolicyProposal, Role, Severity, Text
 from exchange.parts import Alarm
-from policies.replay import WIDENING
+from policies.trying.replay import WIDENING
 
 KEPT_FOR_ROLLBACK = 10
 MAX_OPEN = 5
@@ -79,6 +79,8 @@ class StatementNotYours(Invalid):
 
     code = "statement-not-yours"
     title_zh = "声明中的人员或交换中心与签署者不符"
+    next_zh = "用本人的密钥,对本交换中心重新签署(--as 指明以谁的身份)。"
+    next_en = "Sign again for this exchange with your own key (--as says who you are)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def check_keys(proposer: str | None, approver: str) -> None:
 def check_widening(proposed: PolicyProposal, stated: PolicyApproval, replayed: Mapping[str, Any]) -> None:
     """Raise PolicyWidens where the replay widens and not both statements say that this is meant.
 
-    Any: ``replayed`` is the report of ``policies.replay`` as JSON.
+    Any: ``replayed`` is the report of ``policies.trying.replay`` as JSON.
     """
     if replayed["widens"] and not (proposed.widens and stated.widens):
         raise PolicyWidens(

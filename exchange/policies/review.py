@@ -23,7 +23,7 @@ from exchange.policies.cases import FIRST, Case, Ground, Key, cases, ground_abou
 from policies.decision import Action, Decision, Reason
 from policies.words import hidden_by, say_obligation
 
-SLICE: Final = 8
+SLICE: Final = 2
 PAGE: Final = 1000
 
 

@@ -11,6 +11,7 @@ from exchange.edge import Wired, answer_json
 from exchange.identity import Person, person_with
 from exchange.policies import explaining, review
 from exchange.policies.review import PAGE, WhoCan
+from exchange.policies.store import Which
 from policies.decision import Action, Outcome
 
 router = APIRouter(tags=["policies"])
@@ -56,15 +57,14 @@ async def decisions(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """List the decisions that are kept, newest first."""
-    found = explaining.decisions(
-        parts,
+    which = Which(
         participant=None if participant is None else parse_id(participant, Kind.PARTICIPANT),
         dataset=None if dataset is None else parse_name(dataset),
         outcome=outcome,
         since=None if since is None else from_epoch_ms(since),
         limit=limit,
     )
-    return answer_json(found)
+    return answer_json(explaining.decisions(parts, which))
 
 
 @router.get("/operator/policy/decisions/{decision}")

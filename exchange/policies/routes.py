@@ -49,7 +49,7 @@ async def bundle(parts: Wired, if_none_match: Annotated[str | None, Header()] = 
     headers = {"etag": tag, "cache-control": "no-cache"}
     if if_none_match is not None and tag in if_none_match:
         return Response(status_code=304, headers=headers)
-    return Response(parts.policy_archive.of(in_force), media_type="application/gzip", headers=headers)
+    return Response(parts.bundle_signer.archive_of(in_force), media_type="application/gzip", headers=headers)
 
 
 @router.get("/operator/policy")

@@ -11,8 +11,11 @@ from sqlmodel import Session
 
 from audit.log.entry import Entry, EntryKind
 from audit.log.unit import Unit
+from contracts.canonical import Json
 from contracts.clock import epoch_ms
 from exchange.log.store import active_policy, last_activation
+from exchange.members.on_record import founders_digest, founding_digest
+from exchange.members.store import list_people
 from exchange.policies import store
 from exchange.policies.store import PolicyLost
 from exchange.policies.tables import ChangeRow
@@ -72,4 +75,7 @@ def adopt(unit: Unit, bundle: Bundle) -> None:
     change = ChangeRow(number=0, bundle=bundle.digest, state=store.ACTIVE, widens=False, at=at, settled_at=at)
     store.add_change(session, change)
     if active_policy(session) != bundle.digest:
-        unit.append(Entry(EntryKind.POLICY_ACTIVATE, unit.now, {"pol": bundle.digest}))
+        fields: dict[str, Json] = {"pol": bundle.digest}
+        if founding_digest(session) is None:
+            fields["dig"] = founders_digest(list_people(session))
+        unit.append(Entry(EntryKind.POLICY_ACTIVATE, unit.now, fields))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import update
@@ -23,6 +24,17 @@ class PolicyLost(Corrupt):
     title_zh = "日志所记的现行策略不在数据库中"
     next_zh = "从备份恢复数据库;在此之前交换中心不作任何决定。"
     next_en = "Restore the database from a backup; until then the exchange decides nothing."
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which decisions are meant; what is None is left open."""
+
+    participant: str | None = None
+    dataset: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    limit: int = 100
 
 
 def bundle_of(session: Session, digest: str) -> Bundle | None:
@@ -136,25 +148,17 @@ def find_decision(session: Session, decision: str) -> DecisionRow | None:
     return session.get(DecisionRow, decision)
 
 
-def decisions(
-    session: Session,
-    *,
-    participant: str | None,
-    dataset: str | None,
-    outcome: str | None,
-    since: datetime | None,
-    limit: int,
-) -> list[DecisionRow]:
+def decisions(session: Session, which: Which) -> list[DecisionRow]:
     """List decisions, newest first."""
     newest = (col(DecisionRow.at).desc(), col(DecisionRow.idx).desc(), col(DecisionRow.decision))
-    query = select(DecisionRow).order_by(*newest).limit(limit)
+    query = select(DecisionRow).order_by(*newest).limit(which.limit)
     for column, value in (
-        (DecisionRow.participant, participant),
-        (DecisionRow.dataset, dataset),
-        (DecisionRow.outcome, outcome),
+        (DecisionRow.participant, which.participant),
+        (DecisionRow.dataset, which.dataset),
+        (DecisionRow.outcome, which.outcome),
     ):
         if value is not None:
             query = query.where(col(column) == value)
-    if since is not None:
-        query = query.where(col(DecisionRow.at) >= epoch_ms(since))
+    if which.since is not None:
+        query = query.where(col(DecisionRow.at) >= epoch_ms(which.since))
     return list(session.exec(query))

@@ -7,7 +7,13 @@ from sqlmodel import Session
 
 from contracts.clock import epoch_ms
 from contracts.messages import Agreement, TransferRequest
-from exchange.agreements.facts import CurrentDataset, current_dataset, emergency_of, participant_facts
+from exchange.agreements.facts import (
+    CurrentDataset,
+    Gathered,
+    current_dataset,
+    emergency_of,
+    participant_facts,
+)
 from exchange.agreements.model import AgreementUnknown
 from exchange.agreements.store import find_agreement
 from exchange.agreements.tables import AgreementRow
@@ -58,19 +64,19 @@ def ground_of(session: Session, consumer: str, request: TransferRequest) -> Grou
     )
 
 
-def transfer_question(
+def gather_transfer(
     session: Session,
     now: datetime,
     *,
     consumer: str,
     request: TransferRequest,
     address: str | None = None,
-) -> Question:
+) -> Gathered[Ground]:
     """Ask whether this consumer may receive this release now; raises as ``ground_of`` does."""
     ground = ground_of(session, consumer, request)
     terms = ground.terms.statement
     usage = store.usage_of(session, request.subscription, request.release, now)
-    return Question(
+    question = Question(
         action="transfer",
         now_ms=epoch_ms(now),
         participant=participant_facts(session, consumer),
@@ -85,3 +91,4 @@ def transfer_question(
         emergency=emergency_of(session, now, ground.dataset, terms.purpose),
         address=address,
     )
+    return Gathered(question, ground)

@@ -22,19 +22,20 @@ from contracts.errors import Unauthenticated
 from contracts.identifiers import Kind, new_id
 from contracts.messages import Grant, LoggedGrant, ReceiptState, TransferRequest
 from exchange.agreements.decide import decide_and_act
+from exchange.agreements.facts import Gathered
 from exchange.emergencies.model import Use
 from exchange.emergencies.store import add_use, emergency_of_grant
 from exchange.evidence import conceal
 from exchange.identity import Caller
-from exchange.members.store import find_member
+from exchange.members.store import find_standing
 from exchange.parts import Parts
 from exchange.transfers import model, store
 from exchange.transfers.chain import append_linked
-from exchange.transfers.facts import Ground, ground_of, transfer_question
+from exchange.transfers.facts import Ground, gather_transfer
 from exchange.transfers.model import State
 from exchange.transfers.tables import TransferRow
 from nodes.signed import Signed, peek_statement, sign_statement
-from policies.decision import Decision, Question
+from policies.decision import Decision
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ async def request_transfer(parts: Parts, caller: Caller, request: TransferReques
     Raises SubscriptionUnknown, ReleaseUnknown, FactsChanged; Refused or TooManyDenials after the denial is
     durable.
     """
-    gather = partial(transfer_question, consumer=caller.participant, request=request, address=caller.address)
+    gather = partial(gather_transfer, consumer=caller.participant, request=request, address=caller.address)
     committed = await decide_and_act(
         parts, gather, partial(_grant, parts=parts, caller=caller, request=request)
     )
@@ -122,18 +123,17 @@ def state_of(row: TransferRow, located: Callable[[int], Located]) -> ReceiptStat
 
 def _grant(
     unit: Unit,
-    question: Question,
+    gathered: Gathered[Ground],
     decision: Decision,
     *,
     parts: Parts,
     caller: Caller,
     request: TransferRequest,
 ) -> Issued:
-    ground = ground_of(unit.session, caller.participant, request)
-    if find_member(unit.session, caller.participant).node_key != caller.key.text:
+    ground, emergency = gathered.ground, gathered.question.emergency
+    if find_standing(unit.session, caller.participant).node_key != caller.key.text:
         raise KeyReplaced
     row = store.open_transfer(unit.session, request.subscription, request.release, unit.now)
-    emergency = question.emergency
     under = None if emergency is None else emergency.emergency
     # What was granted under an emergency that ended early is revoked, so another one does not take it up.
     is_same = row is not None and emergency_of_grant(unit.session, row.grant_id) == under

@@ -13,6 +13,7 @@ from audit.keys.signing import PublicKey, SignatureInvalid
 from contracts.errors import Corrupt, Refused, Unauthenticated
 from contracts.messages import (
     EMERGENCY_PURPOSE,
+    RESPONDING_SECTOR,
     Agreement,
     DatasetRecord,
     DeliveryRequest,
@@ -255,10 +256,12 @@ def check_consumer_key(node: Node, grant: Grant) -> Member:
 def check_obligations(opened: OpenGrant, record: DatasetRecord, contract: Contract, consumer: Member) -> None:
     """Check 12: the record admits this use, and the obligations can be met and hide what it demands.
 
-    A record that opted in waives its conditions for an emergency; that one is declared is checked beside.
+    A record that opted in waives its conditions for government in an emergency; that one is declared is
+    checked beside.
     """
     grant = opened.grant
-    if not (record.emergency and grant.purpose == EMERGENCY_PURPOSE):
+    responds = grant.purpose == EMERGENCY_PURPOSE and consumer.profile.sector == RESPONDING_SECTOR
+    if not (record.emergency and responds):
         check_conditions(record, grant.purpose, consumer.profile, grant.issued_at)
     shape_view(contract, grant.obligations)
     check_recipients(grant.obligations, grant.consumer)

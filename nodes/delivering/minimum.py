@@ -2,8 +2,9 @@
 
 The exchange's policy should have come to the same obligations. Whether it did is not taken on trust: every
 condition and duty of the record is read again, with level, sector and territory from the pinned directory,
-and a grant that hides less is refused. Hiding more is always allowed. Networks are left out, because only
-the exchange sees from where a grant is asked for.
+and a grant that hides less is refused. Hiding more is allowed where it tells nothing by itself: a filter on a
+hidden field tells it by the rows that stay, and figures of other groups or rows are subtracted from those
+that were given before. Networks are left out, because only the exchange sees from where a grant is asked for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from contracts.messages import (
     redacted_fields,
 )
 from contracts.schema import Contract
-from contracts.strictness import is_met
+from contracts.strictness import is_met, telling_fields
 from contracts.territory import lies_in
 from nodes.granted import ObligationUnknown
 from nodes.publishing.terms import hidden_fields
@@ -76,11 +77,18 @@ def check_minimum(
     missing = sorted(hidden.difference(redacted_fields(obligations)))
     if missing:
         raise ObligationsTooWeak("fields would leave that the record hides", fields=missing)
-    for number, duty in enumerate(record.duties):
-        asked = duty.is_asked_of(purpose=purpose, level=consumer.level, sector=consumer.sector)
-        if asked and not is_met(duty.obligation, obligations):
-            kind = duty.obligation.kind
-            raise ObligationsTooWeak(f"the grant lacks duty {number} of the record ({kind})", duty=number)
+    asked = {
+        number: duty.obligation
+        for number, duty in enumerate(record.duties)
+        if duty.is_asked_of(purpose=purpose, level=consumer.level, sector=consumer.sector)
+    }
+    for number, duty in asked.items():
+        if not is_met(duty, obligations):
+            lacks = f"the grant lacks duty {number} of the record ({duty.kind})"
+            raise ObligationsTooWeak(lacks, duty=number)
+    telling = sorted(telling_fields(list(asked.values()), obligations, contract))
+    if telling:
+        raise ObligationsTooWeak("a filter that the record does not ask for would tell", fields=telling)
     bound = [item.purpose for item in obligations if isinstance(item, PurposeBinding)]
     if bound != [purpose]:
         raise ObligationsTooWeak("the data is not bound to the purpose of the agreement")

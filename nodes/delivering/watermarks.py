@@ -3,11 +3,14 @@
 A token is an HMAC-SHA-256 over artifact, obligations and recipient under a key of this home, so nobody else
 can make one or read one, and two views with the same token are the same view. What a token stands for is
 written down, durable, before a view with it gets its name; ``nodes.delivering.tracing`` reads it again.
+
+Whoever knows a token can write it into another file and so accuse its recipient. So the token itself is in
+the file alone; receipts and headers, which others read too, have its digest.
 """
 
 import hmac
 
-from contracts.canonical import canonical_bytes
+from contracts.canonical import canonical_bytes, sha256_hex
 from contracts.clock import epoch_ms
 from contracts.messages import Discharged, Watermark
 from nodes.delivering.duties.handler import Draft, DutyFailed
@@ -36,7 +39,12 @@ def mark_view(draft: Draft, duty: Watermark) -> Discharged:
         if session.get(WatermarkRow, token) is None:
             session.add(row)
     draft.marks[MARK] = token
-    return Discharged(kind="watermark", token=token)
+    return Discharged(kind="watermark", token=digest_of(token))
+
+
+def digest_of(token: str) -> str:
+    """Give what receipts and headers say of a token."""
+    return sha256_hex(token.encode())
 
 
 def make_token(node: Node, artifact: str, obligations: str, recipient: str) -> str:

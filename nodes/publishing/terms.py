@@ -5,8 +5,9 @@ is most likely a slip of the hand, and a slip here leaves data open. So every fa
 the node refuses to sign and the exchange to register. Sharing classes: Order 809, articles 14 and 15.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv6Network, ip_network
+from ipaddress import ip_network
 from itertools import combinations
 from typing import Protocol, cast
 
@@ -28,14 +29,17 @@ from contracts.messages import (
     Watermark,
     filter_parts,
 )
-from contracts.messages.obligations import MAX_FILTER_DEPTH, MAX_FILTER_NODES
+from contracts.messages.obligations import MAX_CONDITIONS, MAX_DUTIES, MAX_FILTER_DEPTH, MAX_FILTER_NODES
+from contracts.messages.wire import Wire
 from contracts.schema import Contract
 from contracts.view import ObligationUnfit, shape_view
 
-MAX_CONDITIONS = 64
-MAX_DUTIES = 200
+MAX_PURPOSES = 100
+MAX_BYTES = 128 * 1024
+"""Half of what a question may have: a record that cannot be asked about would only ever raise alarms."""
 
 _CORE = 4
+_MAPPED = re.compile("[0:]*:ffff:")
 
 
 class TermsUnfit(Invalid):
@@ -74,8 +78,8 @@ def check_terms(terms: Terms, contract: Contract) -> None:
 
 
 def term_faults(terms: Terms, contract: Contract) -> list[Reason]:
-    """List the faults; each points into the record."""
-    return [
+    """List the faults; each points into the record. Of terms beyond the limits nothing else is looked at."""
+    return list(_size_faults(terms)) or [
         *_class_faults(terms),
         *_purpose_faults(terms, contract),
         *(fault for at, item in enumerate(terms.conditions) for fault in _condition_faults(at, item)),
@@ -95,6 +99,19 @@ def hidden_fields(purpose_fields: Sequence[PurposeFields], purpose: str, contrac
     return hidden
 
 
+def _size_faults(terms: Terms) -> Iterator[Reason]:
+    if len(terms.conditions) > MAX_CONDITIONS:
+        yield Reason("/conditions", f"至多 {MAX_CONDITIONS} 条", f"at most {MAX_CONDITIONS} conditions")
+    if len(terms.duties) > MAX_DUTIES:
+        yield Reason("/duties", f"至多 {MAX_DUTIES} 条", f"at most {MAX_DUTIES} duties")
+    for pointer, items in (("/purposes", terms.purposes), ("/purpose_fields", terms.purpose_fields)):
+        if len(items) > MAX_PURPOSES:
+            yield Reason(pointer, f"至多 {MAX_PURPOSES} 项", f"at most {MAX_PURPOSES} entries")
+    parts: list[Wire] = [*terms.purpose_fields, *terms.conditions, *terms.duties]
+    if sum(len(part.canonical()) for part in parts) > MAX_BYTES:
+        yield Reason("", f"条款合计超过 {MAX_BYTES} 字节", f"the terms have more than {MAX_BYTES} bytes")
+
+
 def _class_faults(terms: Terms) -> Iterator[Reason]:
     if terms.sharing is Sharing.UNCONDITIONAL and terms.conditions:
         yield Reason("/conditions", "无条件共享不得附加条件", "unconditional sharing carries no conditions")
@@ -108,10 +125,6 @@ def _class_faults(terms: Terms) -> Iterator[Reason]:
             f"用途中没有 {EMERGENCY_PURPOSE},应急放行不会生效",
             f"the waiver is idle unless the purpose {EMERGENCY_PURPOSE} is offered",
         )
-    if len(terms.conditions) > MAX_CONDITIONS:
-        yield Reason("/conditions", f"至多 {MAX_CONDITIONS} 条", f"at most {MAX_CONDITIONS} conditions")
-    if len(terms.duties) > MAX_DUTIES:
-        yield Reason("/duties", f"至多 {MAX_DUTIES} 条", f"at most {MAX_DUTIES} duties")
 
 
 def _purpose_faults(terms: Terms, contract: Contract) -> Iterator[Reason]:
@@ -164,9 +177,9 @@ def _is_block(text: str) -> bool:
         network = ip_network(text)
     except ValueError:
         return False
-    # An IPv4 block in IPv6 clothes would be compared with addresses that no request has.
-    mapped = isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None
-    return str(network) == text and not mapped and "%" not in text  # no zone of one machine either
+    # IPv4 in IPv6 clothes would be compared with addresses that no request has, so no engine takes it; and a
+    # zone is of one machine only.
+    return str(network) == text and not _MAPPED.match(text) and "%" not in text
 
 
 def _duty_faults(at: int, duty: Duty, contract: Contract) -> Iterator[Reason]:

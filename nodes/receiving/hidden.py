@@ -5,7 +5,7 @@ blame. So the columns, every masked value, the row filter as far as it can be se
 the file's metadata are judged by the consumer's own reading of the obligations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import polars as pl
 from contracts.errors import Refused
 from contracts.filtering import could_hold
 from contracts.masking import is_no_finer, masker
-from contracts.view import MARKS, ViewShape
+from contracts.messages import Expiry, Obligation, PurposeBinding, Receipt
+from contracts.view import MARKS, ViewShape, is_written_anew
 from nodes.delivering.duties.canonical import is_canonical
+from nodes.delivering.watermarks import MARK, digest_of
 from nodes.sources.artifact import READ_ROWS
 from nodes.sources.cells import DTYPES, read_json
-from nodes.sources.parquet_rows import read_frames, read_schema
+from nodes.sources.parquet_rows import read_frames, read_marks, read_schema
 
 _WRITERS_OWN = frozenset({"ARROW:schema"})  # the types of the columns, as every file of ours has them
 _REMEMBERED = 65_536
@@ -64,6 +66,26 @@ def check_hidden(path: Path, shape: ViewShape) -> None:
         before = frame[-1:]
     if empty:
         raise ViewShowsMore("a column of nothing tells of a row that is hidden", columns=sorted(empty)[:20])
+
+
+def check_marks(path: Path, obligations: Sequence[Obligation], receipt: Receipt) -> None:
+    """Raise ViewShowsMore when the marks of a file that was written anew are not those of grant and receipt.
+
+    A mark that the receipt does not speak of may be another recipient's, or say anything at all.
+    """
+    if not any(map(is_written_anew, obligations)):
+        return
+    marks = read_marks(path)
+    found = [digest_of(marks.pop(MARK))] if MARK in marks else []
+    expected = {}
+    for item in obligations:
+        if isinstance(item, PurposeBinding):
+            expected["headwaters.purpose"] = item.purpose
+        elif isinstance(item, Expiry):
+            expected["headwaters.delete-after-days"] = str(item.days)
+    vouched = [item.token for item in receipt.discharged if item.kind == "watermark"]
+    if (marks, found) != (expected, vouched):
+        raise ViewShowsMore("the file's marks are not those of its grant and receipt")
 
 
 def _masks(columns: list[str], shape: ViewShape) -> Iterator[tuple[str, Any]]:  # Any: a cached predicate

@@ -37,7 +37,7 @@ from nodes.node import Node
 from nodes.publishing.artifacts import hash_file
 from nodes.receiving.apply import subscription_of
 from nodes.receiving.download import download, present
-from nodes.receiving.hidden import ViewShowsMore
+from nodes.receiving.hidden import ViewShowsMore, check_marks
 from nodes.receiving.judged import (
     ContractBroken,
     DataAltered,
@@ -173,6 +173,7 @@ def _receive(run: _Pull, manifest: Signed[Manifest]) -> ReceivedRow:
             check_bytes(partial, receipt.statement)
             contract, obligations = run.contract(judged.manifest.statement), judged.opened.grant.obligations
             check_rows(partial, contract, obligations, receipt.statement.view_rows)
+            check_marks(partial, obligations, receipt.statement)
         except DataAltered:
             partial.unlink()
             raise
@@ -221,6 +222,8 @@ def _usable(run: _Pull, row: FetchRow, judged: Judged) -> bool:
         final = _final(run, row.number)
         if final.exists() and hash_file(final).sha256 == receipt.view_sha256:
             return True
+    if row.grant_id in run.node.trust.revocations().grants:
+        return False
     try:
         judged.check_open(run.node)
     except GrantExpired:

@@ -55,16 +55,17 @@ class Places:
         self._reader = reader
         self._see_checkpoint = see_checkpoint
 
-    def of(self, digest: str) -> tuple[str, int]:
+    def of(self, digest: str, kind: EntryKind | None = None) -> tuple[str, int]:
         """Give the shard and the index of a statement's entry, fetching the proof when there is none yet.
 
-        Raises PlaceUnproven, and what the exchange answers where it knows of no such statement.
+        With ``kind`` the entry must say before all eyes what the statement is. Raises PlaceUnproven, and what
+        the exchange answers where it knows of no such statement.
         """
         with self._database.read() as session:
             row = session.get(StatementPlaceRow, digest)
         if row is not None:
             return row.origin, row.entry
-        origin, entry = self._proved(digest)
+        origin, entry = self._proved(digest, kind)
         with self._database.transaction() as session:
             session.merge(StatementPlaceRow(digest=digest, origin=origin, entry=entry))
         return origin, entry
@@ -83,7 +84,7 @@ class Places:
             if past not in known:
                 self.check_end(past)
 
-    def _proved(self, digest: str) -> tuple[str, int]:
+    def _proved(self, digest: str, kind: EntryKind | None) -> tuple[str, int]:
         shown = self._reader.logged_statement(digest)
         try:
             proven = ProvenEntry.of(shown)
@@ -91,7 +92,7 @@ class Places:
         except Invalid as error:
             raise PlaceUnproven("the leaf or the path is not well formed") from error
         field = _FIELDS.get(entry.kind)
-        if field is None or entry.fields[field] != digest:
+        if field is None or entry.fields[field] != digest or kind not in {None, entry.kind}:
             raise PlaceUnproven(f"the {entry.kind.value} entry is not the statement's")
         checkpoint = self._see_checkpoint(shown.checkpoint.encode())
         try:

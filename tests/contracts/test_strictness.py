@@ -42,7 +42,7 @@ SUM = Measure(field="wind", function="sum")
         (RowFilter(rows=BOTH), RowFilter(rows=CompoundFilter(operator="and", value=[RECENT, NORTH, EITHER]))),
         (
             AggregateOnly(by=["area", "year"], measures=[MEAN, SUM], min_group=5),
-            AggregateOnly(by=["area"], measures=[MEAN], min_group=9),
+            AggregateOnly(by=["year", "area"], measures=[MEAN], min_group=9),
         ),
         (
             Quota(unit="rows", limit=10, window_seconds=60),
@@ -70,6 +70,10 @@ def test_what_is_stricter_meets_what_is_asked(asked: Obligation, stricter: Oblig
         (ROUND, Mask(field="wind", how=MaskRound(digits=0))),
         (ROUND, Mask(field="station", how=MaskNull())),
         (RowFilter(rows=NORTH), RowFilter(rows=EITHER)),
+        (
+            AggregateOnly(by=["area", "year"], measures=[MEAN], min_group=5),
+            AggregateOnly(by=["area"], measures=[MEAN], min_group=5),
+        ),
         (Quota(unit="rows", limit=9, window_seconds=60), Quota(unit="bytes", limit=9, window_seconds=60)),
         (Watermark(recipient="p-aaaaaaaaaaaa"), Watermark(recipient="p-bbbbbbbbbbbb")),
         (PurposeBinding(purpose="forecast"), PurposeBinding(purpose="research")),

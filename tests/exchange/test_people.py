@@ -2,8 +2,12 @@
 
 import pytest
 
+from audit.commitment import new_salt
 from audit.keys.signing import SigningKey
 from audit.log.entry import EntryKind, parse_entry
+from contracts.messages import Role
+from exchange.members.model import PersonRecord
+from exchange.members.store import find_person_proposal, list_people, save_person
 from tests.exchange.provinces import Exchange, code
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +94,38 @@ async def test_odd_people_are_refused(exchange: Exchange, changes: dict[str, obj
 
     assert answer.status_code == 400
     assert (await exchange.person("auditor").get(PEOPLE)).text.count("zhang-san") == 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [{"key": "ed25519:" + "A" * 43 + "="}, {"roles": "administrator,operator"}, {"by": "auditor"}],
+    ids=lambda edit: next(iter(edit)),
+)
+async def test_a_proposal_that_was_edited_is_not_confirmed(exchange: Exchange, edit: dict[str, str]) -> None:
+    """Who confirms lets in whom the log says was proposed, and nobody whom the database says."""
+    await exchange.person("administrator").post(PEOPLE, json=_zhang())
+    with exchange.parts.database.transaction() as session:
+        row = find_person_proposal(session, "zhang-san")
+        assert row is not None
+        for name, value in edit.items():
+            setattr(row, name, value)
+        session.add(row)
+    answer = await exchange.person("operator").post(f"{PEOPLE}/zhang-san/confirmation")
+
+    assert code(answer) == (500, "people-tampered")
+    with exchange.parts.database.read() as session:
+        assert "zhang-san" not in {one.name for one in list_people(session)}
+
+
+async def test_people_beside_the_log_let_nobody_in(exchange: Exchange) -> None:
+    """While the database has a person whom the log does not know, nobody is confirmed."""
+    with exchange.parts.database.transaction() as session:
+        key = SigningKey.generate().public.text
+        save_person(session, PersonRecord("evil", frozenset(Role), key, new_salt()))
+    await exchange.person("administrator").post(PEOPLE, json=_zhang())
+    answer = await exchange.person("operator").post(f"{PEOPLE}/zhang-san/confirmation")
+
+    assert code(answer) == (500, "people-tampered")
 
 
 async def test_nobody_waits_unknown(exchange: Exchange) -> None:

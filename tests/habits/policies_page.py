@@ -89,8 +89,8 @@ _DUTIES = """
 ## What a provider writes 提供方登记
 
 `headwaters dataset declare … --terms FILE` takes a JSON object of `conditions`, `duties` and `emergency`
-(true: conditions and the rules of classes are waived in a declared emergency). An empty list sets no
-limit.
+(true: conditions and the rules of classes are waived for government in a declared emergency). An empty list
+sets no limit.
 """
 
 # What each fact of a question says, and who vouches for it.
@@ -164,7 +164,7 @@ _KINDS: tuple[tuple[type[Wire], str, str], ...] = (
     (AggregateOnly, "仅汇总", "`columns`, `rows_in`, `rows_out`"),
     (Quota, "配额", "`used`, this delivery included"),
     (Rate, "频率", "`used`, this fetch included"),
-    (Watermark, "水印", "`token`"),
+    (Watermark, "水印", "`token`: the digest of the mark"),
     (PurposeBinding, "用途限定", "none: the purpose stands in the agreement and in the file"),
     (Expiry, "到期删除", "none: the consumer's `received list` counts the days"),
 )

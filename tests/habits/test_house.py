@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -172,6 +173,19 @@ def test_every_command_is_documented() -> None:
 
     assert len(commands) > 20
     assert [name for name in commands if f"headwaters {name}" not in page] == []
+
+
+def test_the_command_line_starts_light() -> None:
+    """Starting a command loads neither database nor data frames nor web server."""
+    heavy = {"alembic", "fastapi", "polars", "sqlalchemy"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, exchange.cli.app; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert heavy & set(loaded) == set()
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:

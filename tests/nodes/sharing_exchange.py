@@ -221,6 +221,8 @@ class SharingExchange(CatalogExchange):
 
     def _is_open(self, transfer: Transfer, asked: TransferRequest) -> bool:
         grant = transfer.grant
+        if grant.grant in self.revoked["grants"]:
+            return False
         same = (grant.subscription, grant.release) == (asked.subscription, asked.release)
         return same and transfer.state in {"granted", "delivered"} and self.clock.now() < grant.expires_at
 

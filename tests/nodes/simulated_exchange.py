@@ -52,7 +52,7 @@ PROFILE = Profile(
     admin_code="510000",
     admin_code_edition="2024",
     level=Level.PROVINCE,
-    sector="environment",
+    sector="government",
 )
 
 

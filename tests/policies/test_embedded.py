@@ -13,7 +13,7 @@ from policies import embedded
 from policies.bundle import Bundle, BundleTampered, seal, shipped_bundle
 from policies.embedded import EngineUnfit, check_distribution, is_panic, open_embedded
 from policies.engine import UnknownScheme, open_engine
-from policies.limits import OutsideProfile
+from policies.profile.limits import OutsideProfile
 from tests.policies.questions import TRANSFER
 
 

@@ -10,8 +10,8 @@ import pytest
 import regorus  # type: ignore[import-untyped]  # a native module without stubs
 
 from policies.bundle import shipped_bundle
-from policies.rego_tests import read_tests
-from policies.syntax import read_modules
+from policies.profile.syntax import read_modules
+from policies.trying.rego_tests import read_tests
 from tests.policies.mutants import Mutant, mutants_of
 
 REGO = Path(str(files("policies") / "rego"))

@@ -10,7 +10,7 @@ import pytest
 
 from policies.bundle import shipped_bundle
 from policies.reasons import SENTENCES, UnknownReason, arguments, explain
-from policies.rego_tests import read_tests, run
+from policies.trying.rego_tests import read_tests, run
 from tests.parts import require
 
 REGO = Path(str(files("policies") / "rego"))

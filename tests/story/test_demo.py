@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tests.story import folders
@@ -123,6 +124,31 @@ def test_the_evidence_outlives_a_hostile_operator(small: dict[str, Any]) -> None
     assert json.loads(forked.stdout)["forked"] is True
     assert mirrored.returncode == 0, mirrored.stderr
     assert json.loads(balance.stdout)["ok"] is True
+
+
+def test_the_policy_is_seen_at_work(small: dict[str, Any]) -> None:
+    """The bank's file lacks what the record hides, and names the bank; each policy scene was checked."""
+    home = Path(small["home"])
+    received = home / "bank" / "inbox" / "enterprise-credit-records" / "1.parquet"
+    seen, marks = pl.read_parquet(received), pl.read_parquet_metadata(received)
+    judged = _headwaters(
+        "verify", f"{received}.hwproof", "--file", received, "--home", home / "bank", "--json"
+    )
+    tested = _headwaters("policy", "test", "--bundle", home / "policy", "--json")
+
+    assert set(small["checks"]) >= {
+        *("view_keeps_duties", "receipts_show_duties", "leak_traced", "who_can_agrees"),
+        *("refusal_explained", "second_person_needed", "replay_shows_flips"),
+        *("policy_changed_live", "new_policy_decides"),
+        *("emergency_opened_and_closed", "emergency_review_due"),
+    }
+    assert judged.returncode == 0, judged.stderr
+    assert seen["violations_count"].min() == 1
+    assert set(seen["admin_code"]) == {"510100"}
+    assert not {"contact_phone", "inspection_note"} & set(seen.columns)
+    assert len(marks["headwaters.watermark"]) == 64
+    assert marks["headwaters.purpose"] == "credit-review"
+    assert tested.returncode == 0, tested.stdout
 
 
 def test_every_home_is_private(small: dict[str, Any]) -> None:

@@ -17,6 +17,15 @@ from policies.embedded import check_bundle
 from policies.opa.private_files import PolicyFileUnreadable
 from policies.opa.signing import create_key, load_key, plain_archive, public_pem, signed_archive
 
+_LABELS = {
+    "to": "文件 file",
+    "policy": "策略包 policy",
+    "files": "文件数 files in it",
+    "size_bytes": "字节 bytes",
+    "signed": "已签名 signed",
+    "start": "启动 OPA start OPA with",
+}
+
 
 @app.command()
 def bundle(
@@ -55,13 +64,13 @@ def bundle(
         start += ["--verification-key", str(verified_with), "--signing-alg", "ES256"]
     facts = {
         "to": str(to),
-        "digest": chosen.digest,
+        "policy": chosen.digest,
         "files": len(chosen.sources),
         "size_bytes": to.stat().st_size,
         "signed": key is not None,
         "start": shlex.join([*start, "--bundle", str(to)]),
     }
-    show(facts, as_json=as_json, title="策略包 policy bundle")
+    show(facts, as_json=as_json, title="策略包 policy bundle", labels=_LABELS)
 
 
 def _signed(chosen: Bundle, key: Path, to: Path) -> bytes:

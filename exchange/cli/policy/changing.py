@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from contracts.clock import beijing, parse_rfc3339
 from contracts.errors import Usage
 from contracts.messages import Role
 from exchange.cli.output import (
@@ -26,6 +27,19 @@ from nodes.control import ControlClient
 
 STANDING = "/operator/policy"
 _REPLAY_SECONDS = 600.0
+_REPLAYED = {
+    "before": "现行 in force",
+    "after": "新策略 new",
+    "asked": "重答 asked",
+    "same": "相同 same",
+    "permitted": "由拒变准 would be permitted",
+    "weakened": "隐藏变少 would hide less",
+    "refused": "由准变拒 would be refused",
+    "tightened": "隐藏变多 would hide more",
+    "reasons": "仅理由不同 other reasons only",
+    "widens": "放宽 widens",
+    "unreadable": "无法重答 not readable",
+}
 
 Why = Annotated[str, typer.Option(help="理由,随提案签署 / the reason, signed with the proposal")]
 Widens = Annotated[
@@ -197,7 +211,7 @@ def replay(
     from exchange.policies.flow import asked_last  # noqa: PLC0415
     from exchange.policies.starting import bundle_at_start  # noqa: PLC0415
     from policies.bundle import read_bundle  # noqa: PLC0415
-    from policies.vetting import replay_apart  # noqa: PLC0415
+    from policies.trying.vetting import replay_apart  # noqa: PLC0415
 
     after = read_bundle(bundle)
     with open_home(home) as (settings, database), database.read() as session:
@@ -209,7 +223,7 @@ def replay(
     if as_json:
         print_json({**found, "samples": samples})
     else:
-        show(found, as_json=False, title="策略回放 replay")
+        show(found, as_json=False, title="策略回放 replay", labels=_REPLAYED)
         columns = {
             "decision": "决定 decision",
             "difference": "变化 difference",
@@ -292,7 +306,7 @@ def _files(client: ControlClient, digest: str) -> dict[str, str]:
 
 
 def _tests(folder: Path) -> dict[str, str]:
-    from policies.rego_tests import read_tests  # noqa: PLC0415
+    from policies.trying.rego_tests import read_tests  # noqa: PLC0415
 
     return {name: raw.decode() for name, raw in read_tests(folder).items()}
 
@@ -331,9 +345,17 @@ def _show(standing: dict[str, Any], *, as_json: bool) -> None:
         "proposed_by": "提议人 proposed by",
         "settled_by": "第二人 second person",
         "widens": "放宽 widens",
+        "at": "时间 UTC+8",
         "why": "理由 why",
     }
-    rows = [{**one, "policy": _short(one["policy"])} for one in [*standing["open"], *standing["changes"]]]
+    rows = [
+        {
+            **one,
+            "policy": _short(one["policy"]),
+            "at": beijing(parse_rfc3339(one["settled_at"] or one["at"])),
+        }
+        for one in [*standing["open"], *standing["changes"]]
+    ]
     show_rows(rows, columns, as_json=False, title="变更 changes")
 
 

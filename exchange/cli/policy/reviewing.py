@@ -192,7 +192,7 @@ def _show_review(review: Row, everyone: bool, title: str) -> None:
         "agreement": "协议 agreement",
         "answer": "结论 answer",
         "why": "理由 why",
-        "hides": "限制 under which duties",
+        "hides": "限制 limits (--json: in full)",
     }
     rows = [
         {
@@ -200,7 +200,7 @@ def _show_review(review: Row, everyone: bool, title: str) -> None:
             "who": f"{row['name']['zh']} {row['participant']}",
             "answer": _OUTCOMES[row["outcome"]],
             "why": row["reasons"],
-            "hides": row["obligations"],
+            "hides": _brief(row),
         }
         for row in review["rows"]
     ]
@@ -223,3 +223,17 @@ def _shown(recorded: Row) -> Row:
         "at": beijing(parse_rfc3339(recorded["at"])),
         "outcome": _OUTCOMES[recorded["outcome"]],
     }
+
+
+def _brief(row: Row) -> str:
+    """Say in a line what a permit limits; the fields by their number, as a record has many."""
+    hidden, found = row["hidden"], []
+    if hidden["redacted"]:
+        found.append(f"隐去 {len(hidden['redacted'])} 字段 fields gone")
+    if hidden["masked"]:
+        found.append(f"脱敏 {len(hidden['masked'])} masked")
+    if hidden["rows"]:
+        found.append(f"仅限 rows: {hidden['rows']}")
+    told = {"redact", "mask", "row-filter", "purpose-binding"}
+    found += [duty["kind"] for duty in row["obligations"] if duty["kind"] not in told]
+    return "\n".join(found)

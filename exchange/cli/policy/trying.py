@@ -15,11 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policies.bundle import Bundle
-    from policies.compare import Compared, Disagreement
     from policies.engine import EngineOptions
-    from policies.golden import Golden
+    from policies.trying.compare import Compared, Disagreement
+    from policies.trying.golden import Golden
 
 SHOWN = 20
+
+_TESTED = {
+    "policy": "策略包 policy",
+    "tests": "自带测试 its tests",
+    "golden": "基准用例 golden cases",
+    "failed": "失败 failed",
+}
+_COMPARED = {
+    "opa": "OPA 服务器 server",
+    "seed": "种子 seed",
+    "policy": "策略包 policy",
+    "opa_policy": "OPA 的策略包 policy of OPA",
+    "cases": "问题数 questions",
+    "differences": "差异 differences",
+    "permits": "准许 permits",
+    "denials": "拒绝 denials",
+}
 
 BundlePath = Annotated[
     Path | None,
@@ -41,31 +58,33 @@ class OpaSilent(Unavailable):
 @app.command("test")
 def policy_test(
     bundle: BundlePath = None,
-    cases: Annotated[
+    golden: Annotated[
         Path | None,
-        typer.Option("--cases", exists=True, file_okay=False, help="基准用例目录 / a folder of golden cases"),
+        typer.Option(
+            "--golden", exists=True, file_okay=False, help="基准用例目录 / a folder of golden cases"
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """检查策略包并运行其测试与基准用例 / check a bundle, run its tests and the golden cases."""
     from policies.embedded import check_bundle, check_distribution  # noqa: PLC0415
-    from policies.rego_tests import read_tests, run  # noqa: PLC0415
+    from policies.trying.rego_tests import read_tests, run  # noqa: PLC0415
 
     check_distribution()
     chosen, folder = _bundle(bundle)
     check_bundle(chosen)
     verdicts = run(chosen, read_tests(folder)) if folder.is_dir() else []
-    golden = _golden(cases)
-    flips = _judge(chosen, golden)
+    cases = _golden(golden)
+    flips = _judge(chosen, cases)
     failed = [
         *({"name": one.name, "why": one.error or "not true"} for one in verdicts if not one.passed),
         *({"name": one.name, "why": _answers(one)} for one in flips),
     ]
-    facts = {"bundle": chosen.digest, "tests": len(verdicts), "golden": len(golden), "failed": len(failed)}
+    facts = {"policy": chosen.digest, "tests": len(verdicts), "golden": len(cases), "failed": len(failed)}
     if as_json:
         print_json({**facts, "failures": failed})
     else:
-        show(facts, as_json=False, title="策略测试 policy test")
+        show(facts, as_json=False, title="策略测试 policy test", labels=_TESTED)
         columns = {"name": "测试 test", "why": "原因 why"}
         if failed:
             show_rows(failed[:SHOWN], columns, as_json=False, title="失败 failed")
@@ -101,7 +120,7 @@ def compare(
     options = EngineOptions(ca, certificate, client_key, token_file, deadline_seconds=10.0)
     with progress_bar("比较 compare", as_json=as_json) as advance:
         theirs, found = asyncio.run(_compare(chosen, opa, options, (cases, seed), advance))
-    report = {"opa": opa, "seed": seed, "bundle": chosen.digest, "opa_bundle": theirs, **found.document()}
+    report = {"opa": opa, "seed": seed, "policy": chosen.digest, "opa_policy": theirs, **found.document()}
     _show_comparison(report, as_json=as_json)
     raise typer.Exit(1 if found.differences else 0)
 
@@ -113,10 +132,10 @@ async def _compare(
 
     A server with another bundle is asked one question, whose refusal is the difference.
     """
-    from policies.compare import all_cases, compare  # noqa: PLC0415
     from policies.embedded import open_embedded  # noqa: PLC0415
     from policies.engine import PullingEngine, open_engine  # noqa: PLC0415
-    from policies.golden import shipped_cases  # noqa: PLC0415
+    from policies.trying.compare import all_cases, compare  # noqa: PLC0415
+    from policies.trying.golden import shipped_cases  # noqa: PLC0415
 
     golden = shipped_cases()
     here, server = open_embedded("", chosen), open_engine(url, chosen, options)
@@ -140,8 +159,8 @@ def _show_comparison(report: dict[str, Any], *, as_json: bool) -> None:  # Any: 
         print_json(report)
         return
     first = report.pop("first_difference")
-    show(report, as_json=False, title="引擎比较 engines compared")
-    if report["bundle"] != report["opa_bundle"]:
+    show(report, as_json=False, title="引擎比较 engines compared", labels=_COMPARED)
+    if report["policy"] != report["opa_policy"]:
         say("✗ OPA 使用的是另一个策略包,未作比较", "OPA serves another bundle; nothing was compared")
     elif first is None:
         say("✓ 全部一致", "every answer is the same")
@@ -160,14 +179,14 @@ def _bundle(path: Path | None) -> tuple["Bundle", Path]:
 
 
 def _golden(folder: Path | None) -> "list[Golden]":
-    from policies.golden import read_cases, shipped_cases  # noqa: PLC0415
+    from policies.trying.golden import read_cases, shipped_cases  # noqa: PLC0415
 
     return shipped_cases() if folder is None else read_cases(folder)
 
 
 def _judge(chosen: "Bundle", golden: "Sequence[Golden]") -> "list[Disagreement]":
-    from policies.compare import judge  # noqa: PLC0415
     from policies.embedded import EmbeddedEngine  # noqa: PLC0415
+    from policies.trying.compare import judge  # noqa: PLC0415
 
     engine = EmbeddedEngine(chosen)
     try:

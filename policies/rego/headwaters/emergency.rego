@@ -1,6 +1,7 @@
 # Emergencies: declared by people, for a time, reviewed afterwards. Data moves for the purpose emergency-response only
 # while one is declared. Where the provider opted in beforehand, it waives the record's conditions and the rule of
-# classes; never standing, agreement, sharing class, redactions, masks or any other duty.
+# classes for government, which responds to it; never for others, and never standing, agreement, sharing class,
+# redactions, masks or any other duty.
 package headwaters.emergency
 
 import rego.v1
@@ -26,13 +27,20 @@ declared if {
 default waives := false
 
 waives if {
-	input.dataset.emergency == true
+	opted_in
 	declared
 }
 
 # Those whom the emergency would admit may agree ahead; their transfers still wait for it.
 waives if {
-	input.dataset.emergency == true
+	opted_in
 	input.purpose == "emergency-response"
 	input.action == "apply"
+}
+
+default opted_in := false
+
+opted_in if {
+	input.dataset.emergency == true
+	input.participant.sector == "government"
 }

@@ -13,8 +13,11 @@ from contracts.errors import HeadwatersError, Refused
 from contracts.messages import PolicyApproval, Role
 from exchange.identity import WrongRole
 from exchange.incidents import flow as incidents
+from exchange.members import on_record
 from exchange.members.model import PersonRecord
-from exchange.policies import flow, model, store
+from exchange.members.on_record import PeopleTampered
+from exchange.members.people import confirm_person, propose_person
+from exchange.policies import model
 from exchange.policies.model import (
     PolicyMovedOn,
     PolicyNotProposed,
@@ -26,9 +29,8 @@ from exchange.policies.model import (
 )
 from nodes.signed import peek_statement
 from policies.bundle import BundleTampered, shipped_bundle
-from policies.vetting import BundleUnfit
 from tests.exchange.policies.office import Office, alike, closed, files_of, wide
-from tests.exchange.trading import DATASET, Alliance, Trade
+from tests.exchange.trading import DATASET, Trade
 
 OTHER = "sha256:" + "7" * 64
 
@@ -103,6 +105,50 @@ def test_a_proposer_whose_key_was_replaced_proposes_anew(office: Office) -> None
         office.approve(closed())
     assert refusal.value.code == "signature-invalid"
     assert office.alliance.parts.policy.digest == shipped_bundle().digest
+
+
+def test_people_written_into_the_database_approve_nothing(office: Office) -> None:
+    """The log vouches for the founders and for whom two people confirmed; a row makes nobody."""
+    made = SigningKey.generate()
+    office.put(PersonRecord("zhang", frozenset(Role), made.public.text, new_salt()))
+    office.propose(closed())
+
+    with pytest.raises(PeopleTampered):
+        office.approve(closed(), "zhang", key=made)
+    with pytest.raises(PeopleTampered):
+        office.approve(closed())
+    assert office.alliance.parts.policy.digest == shipped_bundle().digest
+
+
+def test_a_founder_whose_key_was_swapped_in_the_database_approves_nothing(office: Office) -> None:
+    """Another key under a founder's name is another person, whom the log does not know."""
+    office.propose(closed())
+    made = SigningKey.generate()
+    office.put(replace(office.alliance.parts.roll.person("operator"), key=made.public.text))
+
+    with pytest.raises(PeopleTampered):
+        office.approve(closed(), key=made)
+
+
+def test_whom_two_people_confirmed_approves(office: Office) -> None:
+    """A person beyond the founders is a second person like any other."""
+    parts, made = office.alliance.parts, SigningKey.generate()
+    roles = frozenset({Role.OPERATOR})
+    run = office.alliance.run
+    run(propose_person(parts, office.person("administrator"), "zhang", roles, made.public.text))
+    run(confirm_person(parts, office.person("operator"), "zhang"))
+    office.propose(closed())
+
+    assert office.approve(closed(), "zhang", key=made)["policy"] == closed().digest
+
+
+def test_a_home_without_a_record_of_its_founders_goes_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older founding did not write down cannot be missed."""
+    monkeypatch.setattr(on_record, "founding_digest", lambda _session: None)
+
+    assert office.change(closed())["policy"] == closed().digest
 
 
 @pytest.mark.parametrize("who", ["operator", "auditor"])
@@ -316,108 +362,3 @@ def test_the_last_ten_can_come_back(office: Office) -> None:
 
     assert model.may_follow(former[9], former) is True
     assert model.may_follow(former[10], former) is False
-
-
-# --- untrusted files --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'package headwaters.main\n\nimport rego.v1\n\nanswer := {"allow": true}\n',
-        "package headwaters.main\n\nimport rego.v1\n\nallow if http.send({})\n",
-        "package headwaters.main\n\nnot rego at all {{{\n",
-        "",
-    ],
-)
-def test_a_bundle_that_does_not_hold_is_not_proposed(office: Office, text: str) -> None:
-    """What permits without facts, leaves the profile or does not parse never waits for anybody."""
-    bundle = closed()
-    unfit = type(bundle)({"headwaters/main.rego": text.encode()})
-
-    with pytest.raises(BundleUnfit):
-        office.propose(unfit)
-    assert office.standing()["open"] == []
-
-
-def test_a_path_outside_the_bundle_is_refused(office: Office) -> None:
-    """No file name leaves the bundle's folder."""
-    bundle = type(closed())({"../evil.rego": b"package headwaters.main\n"})
-
-    with pytest.raises(BundleTampered):
-        office.propose(bundle)
-
-
-def test_tests_that_come_along_must_pass(office: Office) -> None:
-    """A failing test that came with the bundle keeps it out; passing ones are kept with it."""
-    head = "package headwaters.closed_test\n\nimport rego.v1\n\nimport data.headwaters.main\n\n"
-    passing = head + "test_refuses if {\n\tmain.answer.allow == false with input as {}\n}\n"
-    failing = head + "test_permits if {\n\tmain.answer.allow == true with input as {}\n}\n"
-
-    with pytest.raises(BundleUnfit) as refusal:
-        office.propose(closed(), files=files_of(closed(), closed_test=failing))
-    office.propose(closed(), files=files_of(closed(), closed_test=passing))
-
-    assert "test_permits" in refusal.value.detail
-    with office.alliance.parts.database.read() as session:
-        assert store.tests_of(session, closed().digest) == {"closed_test.rego": passing}
-
-
-# --- shadow -----------------------------------------------------------------------------------------
-
-
-def test_a_shadow_answers_and_decides_nothing(trade: Trade, office: Office) -> None:
-    """A candidate is asked after each answer, counted by difference, and the answer stays that in force."""
-    office.propose(closed())
-    office.shadow(closed().digest)
-    trade.alliance.request(trade.consumer, trade.subscription)
-    shadow = office.standing()["shadow"]
-    office.shadow(None)
-
-    assert shadow == {"policy": closed().digest, "asked": 1, "same": 0, "differences": {"refused": 1}}
-    assert office.standing()["shadow"] is None
-    assert len(office.alliance.entries(EntryKind.GRANT)) == 1
-
-
-def test_nobody_shadows_what_they_alone_proposed(office: Office) -> None:
-    """Rules of one person run in the exchange's process only where a second person lets them, rejected or not."""
-    office.propose(closed())
-    with pytest.raises(SecondPersonNeeded):
-        office.shadow(closed().digest, "administrator")
-    office.reject(closed(), "administrator")
-    with pytest.raises(SecondPersonNeeded):
-        office.shadow(closed().digest, "administrator")
-    assert office.standing()["shadow"] is None
-
-    office.shadow(shipped_bundle().digest, "administrator")
-    assert office.standing()["shadow"]["policy"] == shipped_bundle().digest
-
-
-def test_a_shadow_is_tried_apart_first(trade: Trade, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not come to an end on the questions of the past is not asked in this process."""
-    office.propose(closed())
-
-    def endless(*_: object, **__: object) -> None:
-        raise BundleUnfit("the policy took longer than 45 seconds")
-
-    monkeypatch.setattr(flow, "replay_apart", endless)
-    with pytest.raises(BundleUnfit):
-        office.shadow(closed().digest)
-    assert office.standing()["shadow"] is None
-
-
-def test_a_shadow_that_comes_into_force_is_none_any_more(office: Office) -> None:
-    """A candidate that was approved decides, and is not asked twice, now or after a restart."""
-    office.propose(closed())
-    office.shadow(closed().digest)
-    office.approve(closed())
-
-    with office.alliance.parts.database.read() as session:
-        assert store.shadow_digest(session) is None
-    assert office.standing()["shadow"] is None
-
-
-def test_replay_of_an_unknown_bundle(alliance: Alliance) -> None:
-    """Nothing is replayed under a bundle that nobody handed in."""
-    with pytest.raises(PolicyUnknown):
-        alliance.run(flow.replay_of(alliance.parts, OTHER, 10))

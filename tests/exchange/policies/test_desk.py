@@ -11,7 +11,7 @@ from policies.bundle import Bundle, shipped_bundle
 from policies.decision import Decision, Question
 from policies.embedded import EmbeddedEngine
 from policies.guard import Seal, indeterminate
-from policies.limits import OutsideProfile
+from policies.profile.limits import OutsideProfile
 from tests.exchange.policies.office import alike, closed, wide
 from tests.policies.questions import APPLY
 

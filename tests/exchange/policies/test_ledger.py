@@ -12,6 +12,7 @@ from contracts.messages import PurposeBinding
 from exchange.incidents.model import LOGGED_DENIALS, TooManyDenials
 from exchange.policies import ledger
 from exchange.policies.ledger import Kept
+from exchange.policies.store import Which
 from exchange.retention import flow as retention
 from policies.decision import Decision, Question
 from policies.embedded import EmbeddedEngine
@@ -22,7 +23,7 @@ from tests.policies.questions import TRANSFER
 
 def _kept(alliance: Alliance, limit: int = 100) -> list[Kept]:
     with alliance.parts.database.read() as session:
-        return ledger.decisions(session, limit=limit)
+        return ledger.decisions(session, Which(limit=limit))
 
 
 def test_a_grant_keeps_its_question(trade: Trade) -> None:
@@ -86,11 +87,11 @@ def test_decisions_are_listed_newest_first_and_filtered(trade: Trade) -> None:
     since = trade.alliance.clock.now()
     trade.alliance.request(trade.consumer, trade.subscription)
     with trade.alliance.parts.database.read() as session:
-        newest = ledger.decisions(session, limit=1)
-        late = ledger.decisions(session, since=since)
-        none = ledger.decisions(session, participant=trade.provider.id)
-        denied = ledger.decisions(session, outcome="deny")
-        other = ledger.decisions(session, dataset="other")
+        newest = ledger.decisions(session, Which(limit=1))
+        late = ledger.decisions(session, Which(since=since))
+        none = ledger.decisions(session, Which(participant=trade.provider.id))
+        denied = ledger.decisions(session, Which(outcome="deny"))
+        other = ledger.decisions(session, Which(dataset="other"))
 
     assert [one.action for one in newest] == ["transfer"]
     assert late == newest

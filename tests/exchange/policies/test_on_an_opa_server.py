@@ -76,7 +76,7 @@ async def _serving(alliance: Alliance, ports: Ports) -> AsyncIterator[None]:
 def _opa(office: Office, ports: Ports, folder: Path) -> Iterator[Opa]:
     """Run an OPA that fetches the exchange's bundle and takes none without the exchange's signature."""
     key = folder / "policy.pem"
-    key.write_text(office.alliance.parts.policy_archive.public)
+    key.write_text(office.alliance.parts.bundle_signer.public)
     flags = (
         *("--set", f"services.exchange.url=http://127.0.0.1:{ports.exchange}"),
         *("--set", "bundles.headwaters.service=exchange"),

@@ -22,11 +22,11 @@ from contracts.messages import (
     Sharing,
     TransferRequest,
 )
-from exchange.agreements.facts import apply_question
+from exchange.agreements.facts import gather_application
 from exchange.home import init
 from exchange.policies.cases import ANY_PURPOSE, cases, ground_about
 from exchange.policies.review import SLICE, judge
-from exchange.transfers.facts import transfer_question
+from exchange.transfers.facts import gather_transfer
 from exchange.transfers.store import NO_USAGE, usage_about, usage_of
 from policies.facts import ApplicationFacts
 from tests.exchange.policies.askers import as_node, as_person, question
@@ -157,8 +157,8 @@ def test_the_questions_of_a_review_are_those_of_the_acts(trade: Trade) -> None:
     with parts.database.read() as session:
         ground = ground_about(session, now, DATASET, participant=consumer)
         request = TransferRequest(subscription=trade.subscription, release=2)
-        transfer = transfer_question(session, now, consumer=consumer, request=request)
-        apply = apply_question(session, now, application=application)
+        transfer = gather_transfer(session, now, consumer=consumer, request=request).question
+        apply = gather_application(session, now, application=application).question
 
     [reviewed] = cases(ground, "transfer")
     [applied] = cases(ground, "apply")

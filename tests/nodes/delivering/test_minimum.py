@@ -89,7 +89,7 @@ ENOUGH: list[tuple[Any, list[Obligation]]] = [
     (RowFilter(rows=EARLY), [joined(LATE, EARLY)]),
     (joined(EARLY, LATE), [joined(LATE, EARLY)]),
     (FIGURES, [FIGURES]),
-    (FIGURES, [FIGURES.model_copy(update={"min_group": 9, "by": ["local_time"]})]),
+    (FIGURES, [FIGURES.model_copy(update={"min_group": 9, "measures": FIGURES.measures[:1]})]),
     (
         Quota(unit="rows", limit=10, window_seconds=60),
         [Quota(unit="rows", limit=9, window_seconds=3600)],
@@ -114,6 +114,8 @@ TOO_LITTLE: list[tuple[Any, list[Obligation]]] = [
     (FIGURES, []),
     (FIGURES, [FIGURES.model_copy(update={"min_group": 4})]),
     (FIGURES, [FIGURES.model_copy(update={"by": ["local_time", "temperature"]})]),
+    (FIGURES, [FIGURES.model_copy(update={"by": ["local_time"]})]),
+    (FIGURES, [RowFilter(rows=EARLY), FIGURES]),
     (FIGURES, [FIGURES.model_copy(update={"measures": [Measure(field="ph", function="sum")]})]),
     (
         Quota(unit="rows", limit=10, window_seconds=60),
@@ -145,6 +147,41 @@ def test_a_grant_that_hides_less_is_refused(asked: Any, given: list[Obligation])
     """Whatever the exchange's policy said, the own record has the last word."""
     with pytest.raises(ObligationsTooWeak):
         check(asked, *given)
+
+
+HIDING: list[Obligation] = [
+    Redact(fields=["record_number"]),
+    Mask(field="record_number", how=MaskRound(digits=-2)),
+]
+
+
+@pytest.mark.parametrize("hiding", HIDING)
+@pytest.mark.parametrize("rows", [RowFilter(rows=EARLY), joined(LATE, EARLY)])
+def test_an_added_filter_on_a_hidden_field_is_refused(hiding: Obligation, rows: RowFilter) -> None:
+    """Grant after grant with other bounds, the rows that stay would spell out what is hidden."""
+    given = [hiding, rows, BINDING]
+    check_minimum(record(), BUOY, PURPOSE, CITY, obligations=[rows, BINDING])
+    check_minimum(record(duties=[Duty(obligation=rows)]), BUOY, PURPOSE, CITY, obligations=given)
+
+    with pytest.raises(ObligationsTooWeak):
+        check_minimum(record(), BUOY, PURPOSE, CITY, obligations=given)
+    with pytest.raises(ObligationsTooWeak):
+        check_minimum(
+            record(duties=[Duty(obligation=rows, sectors=["bank"])]),
+            BUOY,
+            PURPOSE,
+            CITY,
+            obligations=given,
+        )
+
+
+def test_figures_are_of_the_rows_that_the_record_says() -> None:
+    """Two sums whose rows differ by one tell that row, so no filter comes to figures but the record's."""
+    own = record(duties=[Duty(obligation=RowFilter(rows=EARLY)), Duty(obligation=FIGURES)])
+    check_minimum(own, BUOY, PURPOSE, CITY, obligations=[RowFilter(rows=EARLY), FIGURES, BINDING])
+
+    with pytest.raises(ObligationsTooWeak):
+        check_minimum(own, BUOY, PURPOSE, CITY, obligations=[joined(EARLY, LATE), FIGURES, BINDING])
 
 
 @pytest.mark.parametrize(

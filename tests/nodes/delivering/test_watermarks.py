@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+from sqlmodel import select
 
 from audit.keys.signing import KeyFileExposed, KeyUnreadable
 from contracts.clock import rfc3339
@@ -24,7 +25,7 @@ from contracts.messages import (
     Watermark,
 )
 from nodes.delivering.tracing import NoSuchFile, NotTraced, trace
-from nodes.delivering.watermarks import MARK, find_token, make_token
+from nodes.delivering.watermarks import MARK, digest_of, find_token, make_token
 from nodes.receiving.pull import PullOptions, Received, pull
 from nodes.secret_key import secret_key
 from nodes.sharing_tables import DeliveryRow, WatermarkRow
@@ -62,7 +63,7 @@ def token_of(answer: httpx.Response) -> str | None:
 
 
 def test_a_marked_file_carries_token_purpose_and_end(world: World) -> None:
-    """The metadata travels with every copy; the receipt repeats the token."""
+    """The metadata travels with every copy."""
     asks(world, marked(world), Expiry(days=30))
 
     file = received(world)
@@ -85,7 +86,24 @@ def test_the_answer_names_purpose_mark_and_end_in_its_headers(world: World) -> N
 
     assert data.headers["headwaters-purpose"] == PURPOSE
     assert data.headers["headwaters-watermark"] == token_of(answer)
+    assert str(token_of(answer)).startswith("sha256:")
     assert data.headers["headwaters-delete-after"] == rfc3339(delivered_at + timedelta(days=30))
+
+
+def test_the_token_is_in_the_file_alone(world: World) -> None:
+    """Who relays the data or reads the receipts learns no token, so cannot put one into another file."""
+    asks(world, marked(world))
+    logged = world.granted(world.ready())
+    receipt = peek_statement(world.present(logged).json()["receipt"], Receipt)
+    with world.client() as client:
+        data = client.get(f"/deliveries/{grant_of(logged).grant}/data")
+    with world.provider.database.read() as session:
+        (row,) = session.exec(select(WatermarkRow)).all()
+
+    assert row.token.encode() in data.content
+    assert row.token not in receipt.statement.canonical().decode()
+    assert row.token not in str(data.headers.multi_items())
+    assert receipt.statement.discharged[0].token == digest_of(row.token)
 
 
 def test_an_answer_without_mark_or_end_names_the_purpose_only(world: World) -> None:

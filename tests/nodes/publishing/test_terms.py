@@ -1,13 +1,16 @@
 """The terms of a dataset: each slip that would leave data open, or shut for good, is found in time."""
 
-from typing import Any
+from typing import Any, cast
 
+import orjson
 import pytest
 
 from contracts import library
 from contracts.messages import (
     AggregateOnly,
+    BadMessage,
     Condition,
+    DatasetRecord,
     Duty,
     Expiry,
     FieldFilter,
@@ -25,8 +28,8 @@ from contracts.messages import (
     Sharing,
     Watermark,
 )
-from contracts.messages.obligations import MAX_FILTER_NODES, CompoundFilter
-from nodes.publishing.terms import MAX_CONDITIONS, MAX_DUTIES, TermsUnfit, check_terms, term_faults
+from contracts.messages.obligations import MAX_CONDITIONS, MAX_DUTIES, MAX_FILTER_NODES, CompoundFilter
+from nodes.publishing.terms import MAX_PURPOSES, TermsUnfit, check_terms, term_faults
 from tests.nodes.sharing import CONTRACT, PURPOSE, declaration
 
 BUOY = library.load(CONTRACT)
@@ -80,13 +83,41 @@ def test_sound_terms_pass() -> None:
         ("/sharing", {"sharing": Sharing.UNCONDITIONAL, "classification": 4}),
         ("/emergency", {"sharing": Sharing.NOT_SHARED, "emergency": True}),
         ("/emergency", {"purposes": [PURPOSE], "emergency": True}),
-        ("/conditions", {"conditions": [Condition(weekdays=[1])] * (MAX_CONDITIONS + 1)}),
-        ("/duties", {"duties": [duty(Watermark())] * (MAX_DUTIES + 1)}),
     ],
 )
 def test_a_contradiction_of_the_sharing_class_is_a_fault(pointer: str, changes: dict[str, Any]) -> None:
     """Unconditional means without conditions, not shared means to nobody, and a waiver needs its purpose."""
     assert faults(**changes) == [pointer]
+
+
+NAMES = ["n" * 200] * 600
+
+
+@pytest.mark.parametrize(
+    ("pointer", "changes"),
+    [
+        ("/conditions", {"conditions": [Condition()] * (MAX_CONDITIONS + 1)}),
+        ("/duties", {"duties": [duty(Mask(field="none", how=MaskNull()))] * (MAX_DUTIES + 1)}),
+        ("/purposes", {"purposes": [f"use-{number}" for number in range(MAX_PURPOSES + 1)]}),
+        ("", {"purpose_fields": [PurposeFields(purpose="x-y", fields=NAMES)] * 2}),
+    ],
+)
+def test_terms_beyond_the_limits_are_not_looked_into(pointer: str, changes: dict[str, Any]) -> None:
+    """What would keep everybody waiting is refused by its size alone; the faults inside go unread."""
+    assert faults(**changes) == [pointer]
+
+
+def test_a_record_beyond_the_limits_cannot_be_read() -> None:
+    """A record that asks too much is no record, whoever signed it."""
+    fields: dict[str, list[object]] = {
+        "conditions": [{}] * (MAX_CONDITIONS + 1),
+        "duties": [{}] * (MAX_DUTIES + 1),
+    }
+    with pytest.raises(BadMessage) as refusal:
+        DatasetRecord.parse(orjson.dumps(fields))
+
+    told = [str(fault).partition(":")[0] for fault in cast("list[str]", refusal.value.facts["faults"])]
+    assert {"/conditions", "/duties"} <= set(told)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +130,8 @@ def test_a_contradiction_of_the_sharing_class_is_a_fault(pointer: str, changes: 
         ("/conditions/0/networks/0", Condition(networks=["10.51.0.7"])),
         ("/conditions/0/networks/0", Condition(networks=["010.51.0.0/16"])),
         ("/conditions/0/networks/0", Condition(networks=["::ffff:10.51.0.0/112"])),
+        ("/conditions/0/networks/0", Condition(networks=["::ffff:a33:0/112"])),
+        ("/conditions/0/networks/0", Condition(networks=["::ffff:0:0:0/96"])),
         ("/conditions/0/networks/0", Condition(networks=["fe80::%eth0/64"])),
         ("/conditions/0/networks/1", Condition(networks=["10.0.0.0/8", "office"])),
         ("/conditions/0/territories/0", Condition(territories=["000000"])),

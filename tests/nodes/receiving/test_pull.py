@@ -272,6 +272,21 @@ def test_a_crash_before_the_download_asks_again_when_the_grant_is_over(world: Wo
     assert len(world.exchange.transfers) == 2
 
 
+def test_a_revoked_grant_is_not_presented_again(world: World) -> None:
+    """A grant that ended with an emergency, say, is given up for a new one when the consumer asks again."""
+    world.ready()
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, "present")
+        with pytest.raises(RuntimeError):
+            pulled(world)
+    (first,) = world.exchange.transfers
+    world.exchange.revoke("grants", first)
+    world.clock.advance(6)  # beyond the age of the list that this node holds
+
+    assert pulled(world).cursor == 1
+    assert len(world.exchange.transfers) == 2
+
+
 def test_an_open_grant_is_used_again(world: World) -> None:
     """A crash does not cost a second grant."""
     world.ready()

@@ -178,6 +178,32 @@ def test_a_telling_column_or_order_is_refused(
     nothing_kept(world)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"headwaters.watermark": "ab" * 32},
+        {"headwaters.purpose": "x-1-chongqing-plant-7"},
+        {"headwaters.delete-after-days": "30"},
+    ],
+    ids=["watermark", "purpose", "days"],
+)
+def test_marks_that_nothing_vouches_for_are_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, spoil: dict[str, str]
+) -> None:
+    """A mark may be another recipient's, or say what is hidden: each is held against grant and receipt."""
+    honest = registry.MARKS[PurposeBinding]
+
+    def lying(draft: Draft, duty: PurposeBinding) -> None:
+        honest(draft, duty)
+        draft.marks.update(spoil)
+
+    monkeypatch.setitem(registry.MARKS, PurposeBinding, lying)
+
+    with pytest.raises(ViewShowsMore):
+        pulled(world, Watermark(recipient=world.consumer.participant))
+    nothing_kept(world)
+
+
 def test_rows_that_the_filter_leaves_out_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that sends more rows than it says is caught by the count, or by the filter itself."""
     honest = registry.SHAPES[RowFilter]

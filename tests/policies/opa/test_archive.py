@@ -150,7 +150,7 @@ def header(kind: bytes, size: int) -> bytes:
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, b"L", b"K", b"x", b"g"])
 @pytest.mark.parametrize("size", [-(10**20), -1024, 10**20])
 def test_an_odd_size_is_refused(kind: bytes, size: int) -> None:
-    """A size below zero would lead back into what was read, one beyond memory nowhere; neither is followed."""
+    """A size below zero would lead back into what was read, one beyond memory nowhere: both are refused."""
     first, last = header(tarfile.REGTYPE, 0), header(tarfile.REGTYPE, 0)
     with pytest.raises(BadArchive):
         unpack(gzip.compress(first + header(kind, size) + last + bytes(1024)))
@@ -158,7 +158,7 @@ def test_an_odd_size_is_refused(kind: bytes, size: int) -> None:
 
 @pytest.mark.parametrize("kind", [b"L", b"x", b"g"])
 def test_a_tower_of_extension_headers_is_refused(kind: bytes) -> None:
-    """Each of them is read inside the one before; thousands of them end in a refusal and not in the process."""
+    """Each of them is read inside the one before; thousands of them end in a refusal, not in a crash."""
     with pytest.raises(BadArchive):
         unpack(gzip.compress(header(kind, 0) * 3900 + header(tarfile.REGTYPE, 0) + bytes(1024)))
 

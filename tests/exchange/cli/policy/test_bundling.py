@@ -13,10 +13,10 @@ from contracts.errors import Usage
 from exchange.cli.policy.bundling import bundle
 from policies.bundle import BundleTampered, seal, shipped_bundle
 from policies.engine import EngineOptions
-from policies.limits import OutsideProfile
 from policies.opa.private_files import PolicyFileExposed, PolicyFileUnreadable
 from policies.opa.server import ServerEngine
 from policies.opa.signing import load_public_key, open_archive
+from policies.profile.limits import OutsideProfile
 from tests.opa_server import opa_server
 from tests.policies.questions import TRANSFER
 
@@ -53,7 +53,7 @@ def test_what_it_prints_starts_an_opa_that_decides(
     assert command[:3] == ["opa", "run", "--server"]
     assert told["signed"] is keyed
     with opa_server(options=command[3:]) as running:
-        engine = ServerEngine(running.url, told["digest"], EngineOptions(deadline_seconds=30))
+        engine = ServerEngine(running.url, told["policy"], EngineOptions(deadline_seconds=30))
         assert asyncio.run(engine.decide(TRANSFER)).outcome == "permit"
 
 

@@ -14,8 +14,8 @@ import typer
 from exchange.cli.policy.bundling import bundle
 from exchange.cli.policy.trying import OpaSilent, compare, policy_test
 from policies.bundle import BundleTampered, seal, shipped_bundle
-from policies.golden import shipped_cases
-from policies.limits import OutsideProfile
+from policies.profile.limits import OutsideProfile
+from policies.trying.golden import shipped_cases
 from tests.opa_server import free_ports, opa_server
 
 Json = dict[str, Any]
@@ -36,10 +36,10 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Json:
     return value
 
 
-def tried(capsys: pytest.CaptureFixture[str], path: Path | None = None, cases: Path | None = None) -> Json:
+def tried(capsys: pytest.CaptureFixture[str], path: Path | None = None, golden: Path | None = None) -> Json:
     """Run ``policy test --json``; give what it printed with the exit code in it."""
     with pytest.raises(typer.Exit) as stop:
-        policy_test(path, cases, as_json=True)
+        policy_test(path, golden, as_json=True)
     return {**printed(capsys), "exit": stop.value.exit_code}
 
 
@@ -63,7 +63,7 @@ def test_the_shipped_policies_pass(capsys: pytest.CaptureFixture[str]) -> None:
     """Without options the shipped bundle, its tests and the golden cases are judged, and hold."""
     report = tried(capsys)
 
-    assert report["bundle"] == shipped_bundle().digest
+    assert report["policy"] == shipped_bundle().digest
     assert report["golden"] == len(shipped_cases())
     assert report["tests"] > 100
     assert (report["failed"], report["failures"], report["exit"]) == (0, [], 0)
@@ -96,13 +96,13 @@ def test_a_failing_test_is_shown_to_people(folder: Path, capsys: pytest.CaptureF
 
 
 def test_golden_cases_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--cases takes another folder of cases in place of the shipped ones."""
+    """--golden takes another folder of cases in place of the shipped ones."""
     decision = {"outcome": "deny", "reasons": [], "obligations": [], "valid_until_ms": 0}
     question = shipped_cases()[0].question.document()
     text = json.dumps({"base": question, "cases": [{"name": "no", "decision": decision}]})
     (tmp_path / "mine.json").write_text(text)
 
-    report = tried(capsys, cases=tmp_path)
+    report = tried(capsys, golden=tmp_path)
 
     assert (report["golden"], report["failures"][0]["name"], report["exit"]) == (1, "mine: no", 1)
 
@@ -142,7 +142,7 @@ def test_a_plain_opa_with_our_bundle_is_no_different(
 
     assert (report["differences"], report["first_difference"], report["exit"]) == (0, None, 0)
     assert report["cases"] == len(shipped_cases()) + 20
-    assert report["bundle"] == report["opa_bundle"] == shipped_bundle().digest
+    assert report["policy"] == report["opa_policy"] == shipped_bundle().digest
 
 
 @pytest.mark.real
@@ -157,12 +157,12 @@ def test_an_opa_with_another_bundle_never_passes(folder: Path, capsys: pytest.Ca
         shown = capsys.readouterr().out
         alike = compared(capsys, opa.url, folder)
 
-    assert report["bundle"] != report["opa_bundle"] == seal(folder)
+    assert report["policy"] != report["opa_policy"] == seal(folder)
     assert (report["cases"], report["differences"], report["exit"]) == (1, 1, 1)
     assert report["first_difference"]["right"]["reasons"][0]["code"] == "pdp:wrong-bundle"
     assert stop.value.exit_code == 1
     assert "OPA serves another bundle" in shown
-    assert alike["opa_bundle"] == alike["bundle"]
+    assert alike["opa_policy"] == alike["policy"]
 
 
 @pytest.mark.real
