@@ -27,9 +27,7 @@ class PeopleTampered(Corrupt):
     code = "people-tampered"
     title_zh = "数据库中的人员与日志记录不符"
     next_zh = "从备份恢复数据库,并通知审计人员;在此之前不能变更策略或人员。"
-    next_en = (
-        "Restore the database from a backup and tell the auditors; until then nothing changes."
-    )
+    next_en = "Restore the database from a backup and tell the auditors; until then nothing changes."
 
 
 def commitment_of(person: PersonRecord) -> str:

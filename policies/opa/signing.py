@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.canonical import NotCanonical, canonical_bytes
-from contracts.errors import Unauthenticated
-from policies.bundle import Bundle
-from policies.opa.archive import MANIFEST, SIGNATURES, BadArchive, pack, unpack
+from contracts.errors import Unauthenticated, Usage
+from policies.bundle import Bundle, read_bundle
+from policies.opa.archive import MANIFEST, MAX_BYTES, SIGNATURES, BadArchive, pack, unpack
 from policies.opa.private_files import PolicyFileUnreadable, read_private, write_private
 
 PolicyKey: TypeAlias = ec.EllipticCurvePrivateKey
@@ -36,6 +36,15 @@ class BundleUnsigned(Unauthenticated):
     title_zh = "策略包没有有效签名"
     next_zh = "不要使用该策略包;向来源方索取已签名的文件并核对公钥。"
     next_en = "Do not use this bundle; ask for the signed file where it came from and compare the public key."
+
+
+class SignerUnnamed(Usage):
+    """The bundle is signed, and nobody said by whom."""
+
+    code = "bundle-signer-unnamed"
+    title_zh = "策略包带有签名,但未指明签名者公钥"
+    next_zh = "用 --public 指定作者另行交付的公钥(PEM)后重试。"
+    next_en = "Name the author's public key (PEM), handed over on another way, with --public."
 
 
 def create_key(path: Path) -> PolicyKey:
@@ -99,6 +108,23 @@ def open_archive(raw: bytes, public: PolicyPublicKey | None = None) -> Bundle:
     if public is not None:
         _verify(files, signatures, public)
     return Bundle.from_files(files)
+
+
+def read_contributed(path: Path, public: Path | None) -> Bundle:
+    """Read a bundle that somebody else wrote: a folder, or an archive whose signature holds if it has one.
+
+    ``public`` is the author's public key in PEM. Raises SignerUnnamed for a signed archive without it,
+    BundleUnsigned where a key is named and no signature holds, and what ``open_archive`` raises.
+    """
+    if path.is_dir():
+        if public is not None:
+            raise BundleUnsigned("a folder has no signature; a signed bundle is an archive")
+        return read_bundle(path)
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if public is None and SIGNATURES in unpack(raw):
+        raise SignerUnnamed(f"{path.name} is signed")
+    return open_archive(raw, None if public is None else load_public_key(public.read_bytes()))
 
 
 def _verify(files: Mapping[str, bytes], signatures: bytes | None, public: PolicyPublicKey) -> None:

@@ -114,16 +114,21 @@ def propose(
     shipped: Annotated[
         bool, typer.Option("--shipped", help="随软件附带的策略 / the one in the software")
     ] = False,
+    public: Annotated[
+        Path | None,
+        typer.Option("--public", exists=True, dir_okay=False, help="作者的公钥 / the author's public key"),
+    ] = None,
     home: ExchangeHome = EXCHANGE_HOME,
     person: Person = None,
     as_json: JsonFlag = False,
 ) -> None:
     """提议新策略;须由另一人批准才生效 / propose another policy; it waits for a second person."""
-    from policies.bundle import read_bundle, shipped_bundle  # noqa: PLC0415
+    from policies.bundle import shipped_bundle  # noqa: PLC0415
+    from policies.opa.signing import read_contributed  # noqa: PLC0415
 
     if (bundle is None) != shipped:
         raise Usage("name a bundle, or say --shipped")
-    chosen = shipped_bundle() if bundle is None else read_bundle(bundle)
+    chosen = shipped_bundle() if bundle is None else read_contributed(bundle, public)
     sources = {path: raw.decode() for path, raw in chosen.sources.items()}
     tests = _tests(bundle) if bundle is not None and bundle.is_dir() else {}
     _propose(home, person, chosen.digest, why=why, widens=widens, files=(sources, tests), as_json=as_json)

@@ -18,6 +18,14 @@ from exchange.cli import people
 from exchange.cli.app import app
 from exchange.cli.policy import changing
 from policies.bundle import Bundle, BundleTampered, shipped_bundle
+from policies.opa.signing import (
+    BundleUnsigned,
+    SignerUnnamed,
+    create_key,
+    plain_archive,
+    public_pem,
+    signed_archive,
+)
 from tests.exchange.policies.office import alike, closed, wide
 from tests.exchange.provinces import Exchange
 from tests.exchange.trading import Alliance, Trade, alliance, exchange_home, trade
@@ -147,6 +155,27 @@ def test_tests_beside_the_rules_come_along(run: Run, tmp_path: Path) -> None:
     with pytest.raises(HeadwatersError) as refusal:
         run("policy", "propose", str(folder), "--why", "because")
     assert refusal.value.code == "bundle-unfit"
+
+
+def test_a_signed_bundle_needs_its_authors_key(run: Run, tmp_path: Path) -> None:
+    """A contributed archive is proposed only where the signature that it carries holds under a named key."""
+    author, stranger = create_key(tmp_path / "author.key"), create_key(tmp_path / "stranger.key")
+    (tmp_path / "author.pem").write_bytes(public_pem(author))
+    (tmp_path / "stranger.pem").write_bytes(public_pem(stranger))
+    (tmp_path / "signed.tar.gz").write_bytes(signed_archive(closed(), author))
+    (tmp_path / "plain.tar.gz").write_bytes(plain_archive(closed()))
+    ask = ("policy", "propose", "--why", "contributed")
+    with pytest.raises(SignerUnnamed):
+        run(*ask, str(tmp_path / "signed.tar.gz"))
+    for archive, key in (("signed.tar.gz", "stranger.pem"), ("plain.tar.gz", "author.pem")):
+        with pytest.raises(BundleUnsigned):
+            run(*ask, str(tmp_path / archive), "--public", str(tmp_path / key))
+    with pytest.raises(BundleUnsigned):
+        run(*ask, str(_folder(closed(), tmp_path / "mine")), "--public", str(tmp_path / "author.pem"))
+
+    run(*ask, str(tmp_path / "signed.tar.gz"), "--public", str(tmp_path / "author.pem"))
+
+    assert [one["policy"] for one in run("policy", "list")["open"]] == [closed().digest]
 
 
 def test_a_candidate_is_shadowed_and_rejected(run: Run, tmp_path: Path) -> None:

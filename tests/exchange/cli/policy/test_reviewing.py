@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from contracts.canonical import canonical_bytes
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError, Refused, Usage
+from exchange.cli import output
 from exchange.cli.app import app
 from exchange.home import init
 from policies.decision import Question
@@ -53,9 +54,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     shutil.rmtree(home)
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print on a wide terminal, so that no cell is folded."""
+    monkeypatch.setattr(output.out, "_width", 220)
+
+
 def run(*words: str) -> Result:
-    """Run the command line in this process, on a wide terminal."""
-    return CliRunner(env={"COLUMNS": "220"}).invoke(app, ["policy", *words], catch_exceptions=False)
+    """Run the command line in this process."""
+    return CliRunner().invoke(app, ["policy", *words], catch_exceptions=False)
 
 
 def typed(served: Served, *words: str) -> Any:
