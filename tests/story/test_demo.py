@@ -127,7 +127,7 @@ def test_the_evidence_outlives_a_hostile_operator(small: dict[str, Any]) -> None
 
 
 def test_the_policy_is_seen_at_work(small: dict[str, Any]) -> None:
-    """The bank's file lacks what the record hides, and names the bank; each policy scene was checked."""
+    """The bank's file lacks what the record hides and names the bank; every scene of policy was checked."""
     home = Path(small["home"])
     received = home / "bank" / "inbox" / "enterprise-credit-records" / "1.parquet"
     seen, marks = pl.read_parquet(received), pl.read_parquet_metadata(received)
@@ -148,7 +148,9 @@ def test_the_policy_is_seen_at_work(small: dict[str, Any]) -> None:
     assert not {"contact_phone", "inspection_note"} & set(seen.columns)
     assert len(marks["headwaters.watermark"]) == 64
     assert marks["headwaters.purpose"] == "credit-review"
-    assert tested.returncode == 0, tested.stdout
+    # What the demonstration's policy opens is the one thing that the agreed cases keep closed.
+    failures = [failure["name"] for failure in json.loads(tested.stdout)["failures"]]
+    assert (tested.returncode, failures) == (1, ["access: bank, open data without fields"])
 
 
 def test_every_home_is_private(small: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def test_an_emergency_from_the_terminal(home: Path) -> None:
     reviewed = typed(home, "emergency", "review", name, *words)
     shown = typed(home, "emergency", "show", name)
 
-    assert (made["state"], [one["emergency"] for one in listed]) == ("in-force", [name])
+    assert (made["state"], listed[0]["emergency"]) == ("in-force", name)
     assert (ended["state"], reviewed["state"]) == ("ended", "reviewed")
     assert shown["grants"] == []
 

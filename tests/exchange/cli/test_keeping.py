@@ -77,7 +77,7 @@ def traced(by: str, same: str, *recipients: dict[str, Any]) -> dict[str, Any]:
 def test_trace_names_whom_a_file_was_given_to(leaked: Path) -> None:
     """Evidence, recipient and delivery stand in the answer for people; the JSON is the node's."""
     Asked.answer = traced("mark", "rows", ONE)
-    shown = CliRunner().invoke(app, ["trace", str(leaked)], env={"COLUMNS": "200"})
+    shown = CliRunner().invoke(app, ["trace", str(leaked)])
     raw = CliRunner().invoke(app, ["trace", str(leaked), "--json"])
 
     assert Asked.calls[0] == ("/local/trace", {"path": str(leaked)})
@@ -90,7 +90,7 @@ def test_trace_names_whom_a_file_was_given_to(leaked: Path) -> None:
 def test_trace_says_when_a_file_does_not_tell_which(leaked: Path) -> None:
     """Two that received the same are both named, and neither is picked."""
     Asked.answer = traced("rows", "rows", ONE, OTHER)
-    shown = CliRunner().invoke(app, ["trace", str(leaked)], env={"COLUMNS": "200"})
+    shown = CliRunner().invoke(app, ["trace", str(leaked)])
 
     assert "p-333333333333" in shown.output
     assert "the file does not tell which" in shown.output

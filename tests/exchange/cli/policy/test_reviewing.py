@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 from contracts.canonical import canonical_bytes
 from contracts.clock import FrozenClock
 from contracts.errors import HeadwatersError, Refused, Usage
-from exchange.cli import output
 from exchange.cli.app import app
 from exchange.home import init
 from policies.decision import Question
@@ -52,12 +51,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(home):
         yield Served(home, trade.consumer.id, bank.id)
     shutil.rmtree(home)
-
-
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Print on a wide terminal, so that no cell is folded."""
-    monkeypatch.setattr(output.out, "_width", 220)
 
 
 def run(*words: str) -> Result:
