@@ -38,7 +38,10 @@ from contracts.messages import (
 )
 from contracts.schema import Contract, RecordField
 
-MARKS = frozenset({"headwaters.watermark", "headwaters.purpose", "headwaters.delete-after-days"})
+WATERMARK_MARK = "headwaters.watermark"
+PURPOSE_MARK = "headwaters.purpose"
+EXPIRY_MARK = "headwaters.delete-after-days"
+MARKS = frozenset({WATERMARK_MARK, PURPOSE_MARK, EXPIRY_MARK})
 """What may stand in the metadata of a view's file, beside the types of its columns."""
 
 Schema = Mapping[str, Any]  # Any: a JSON Schema

@@ -17,9 +17,11 @@ from contracts.messages import (
     EMERGENCY_ENDED,
     EMERGENCY_PURPOSE,
     MAX_EMERGENCY,
+    RESPONDING_SECTOR,
     DatasetRecord,
     Emergency,
     Grant,
+    Member,
     SecurityEvent,
 )
 from nodes.node import Node
@@ -82,6 +84,12 @@ def in_force(events: Iterable[SecurityEvent], at: datetime) -> list[Emergency]:
         elif event.event_class == EMERGENCY_ENDED and isinstance(name, str):
             declared.pop(name, None)
     return [one for one in declared.values() if one.declared_at <= at < one.until]
+
+
+def is_waived(record: DatasetRecord, purpose: str, consumer: Member) -> bool:
+    """Say whether a record lets this consumer in without its conditions while an emergency is declared."""
+    responds = purpose == EMERGENCY_PURPOSE and consumer.profile.sector == RESPONDING_SECTOR
+    return record.emergency and responds
 
 
 def check_emergency(node: Node, grant: Grant, record: DatasetRecord) -> None:

@@ -7,6 +7,7 @@ reading: silence about an incident must be visible.
 from datetime import datetime
 
 import structlog
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
 from audit.database import Database
@@ -61,20 +62,15 @@ class EventBook:
 
     def after(self, since: int = 0) -> list[SecurityEvent]:
         """List the events with a number above ``since``, oldest first."""
-        with self._database.read() as session:
-            rows = session.exec(
-                select(EventRow).where(col(EventRow.number) > since).order_by(col(EventRow.number))
-            ).all()
-        return [peek_statement(row.envelope, SecurityEvent).statement for row in rows]
+        return self._events(col(EventRow.number) > since)
 
     def received_since(self, moment: datetime) -> list[SecurityEvent]:
         """List the events that came after a moment, in the order of their numbers."""
+        return self._events(col(EventRow.received_at) >= epoch_ms(moment))
+
+    def _events(self, wanted: ColumnElement[bool]) -> list[SecurityEvent]:
         with self._database.read() as session:
-            rows = session.exec(
-                select(EventRow)
-                .where(col(EventRow.received_at) >= epoch_ms(moment))
-                .order_by(col(EventRow.number))
-            ).all()
+            rows = session.exec(select(EventRow).where(wanted).order_by(col(EventRow.number))).all()
         return [peek_statement(row.envelope, SecurityEvent).statement for row in rows]
 
     def _keep(self, event: SecurityEvent, envelope: str) -> None:

@@ -16,8 +16,6 @@ from sqlmodel import col, select
 from contracts.clock import epoch_ms, from_epoch_ms, rfc3339
 from contracts.errors import Conflict, Invalid, NotFound, Refused
 from contracts.messages import (
-    EMERGENCY_PURPOSE,
-    RESPONDING_SECTOR,
     Agreement,
     AgreementAnswer,
     AgreementOffer,
@@ -31,7 +29,7 @@ from contracts.messages import (
     Text,
 )
 from nodes.callers import FromExchange, TheNode
-from nodes.emergencies import fresh_emergency
+from nodes.emergencies import fresh_emergency, is_waived
 from nodes.granted import MAX_SKEW
 from nodes.node import Node
 from nodes.publishing.datasets import latest_record
@@ -191,9 +189,7 @@ def _is_for_emergency(node: Node, terms: Agreement, record: DatasetRecord, offer
     Only government is let in at once; whoever else applies waits for a person, and an application that a
     person was asked about before stays with that person.
     """
-    if not record.emergency or terms.purpose != EMERGENCY_PURPOSE:
-        return False
-    if node.trust.member(terms.consumer).profile.sector != RESPONDING_SECTOR:
+    if not is_waived(record, terms.purpose, node.trust.member(terms.consumer)):
         return False
     name = peek_statement(offer.application_envelope, Application).statement.application
     with node.database.read() as session:

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Self
 
-from contracts.canonical import NotCanonical, canonical_bytes, digest, sha256_hex
+from contracts.canonical import Json, NotCanonical, canonical_bytes, digest, sha256_hex
 from contracts.errors import Corrupt
 from policies.opa.archive import (
     MANIFEST,
@@ -67,7 +67,7 @@ class Bundle:
             manifest = canonical_bytes(json.loads(files[MANIFEST]))
         except (KeyError, ValueError, NotCanonical, RecursionError) as error:
             raise BundleTampered(f"the manifest cannot be read: {type(error).__name__}") from error
-        if manifest != canonical_bytes(json.loads(bundle.manifest_bytes())):
+        if manifest != canonical_bytes(bundle.manifest()):
             raise BundleTampered(f"the files have the digest {bundle.digest}, the manifest says otherwise")
         return bundle
 
@@ -76,7 +76,7 @@ class Bundle:
         """Name the bundle: ``sha256:`` over its sorted (path, file digest) pairs."""
         return digest([[path, sha256_hex(raw)] for path, raw in sorted(self.sources.items())])
 
-    def manifest(self) -> dict[str, object]:
+    def manifest(self) -> dict[str, Json]:
         """Give the manifest that fits these files (OPA bundle format)."""
         return {"revision": self.digest, "roots": [ROOT], "rego_version": 1}
 

@@ -17,7 +17,7 @@ from contracts.messages import Obligation, Redact, Text
 from policies.bundle import Bundle
 from policies.decision import Decision, Question, Reason
 from policies.embedded import VERSION, build_engine, evaluate, is_panic
-from policies.guard import Seal, Undecided, incoming, indeterminate, outgoing
+from policies.guard import Seal, Undecided, ask, incoming, indeterminate
 from policies.sites import Mark, Site, Sites, read_sites
 from policies.words import say_obligation
 
@@ -123,17 +123,17 @@ def explain_decision(bundle: Bundle, question: Question) -> Explanation:
     """Decide once more and say why; a question that cannot be decided gives its fault alone."""
     seal = Seal(bundle.digest, f"regorus/{VERSION}")
     try:
-        document = outgoing(question)
+        asked = ask(question)
         engine = build_engine(bundle)
         engine.set_enable_coverage(True)
-        decision = incoming(evaluate(lambda: engine, document), question, seal)
+        decision = incoming(evaluate(lambda: engine, asked.raw), question, seal, asked.revision)
     except Undecided as fault:
         undecided = indeterminate(fault.reason, question, seal)
         return Explanation(undecided, tuple(Cause(why, (), {}, ()) for why in undecided.reasons), (), ())
     coverage = _coverage(engine)
     engine.set_enable_coverage(False)
     sites = read_sites(engine.get_ast_as_json())
-    trail = _Trail(engine, sites, json.loads(document))
+    trail = _Trail(engine, sites, json.loads(asked.raw))
     return Explanation(
         decision=decision,
         causes=tuple(trail.cause(reason) for reason in decision.reasons),

@@ -7,7 +7,7 @@ in an object, or in a set.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from policies.profile.syntax import Module, dotted, read_modules
@@ -67,14 +67,10 @@ class Sites:
         callers = [site for site in self.rules if mark.rule in site.reads]
         reads = [name for site in callers for name in site.reads if name != mark.rule]
         facts = [path for site in callers for path in site.facts]
-        return Mark(
-            mark.word,
-            mark.rule,
-            mark.file,
-            mark.line,
-            mark.text,
-            tuple(dict.fromkeys([*mark.reads, *reads])),
-            tuple(dict.fromkeys([*mark.facts, *facts])),
+        return replace(
+            mark,
+            reads=tuple(dict.fromkeys([*mark.reads, *reads])),
+            facts=tuple(dict.fromkeys([*mark.facts, *facts])),
         )
 
 

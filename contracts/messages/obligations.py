@@ -9,6 +9,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field
 
+from contracts.canonical import MAX_INTEGER
 from contracts.messages.membership import AdminCode, Level
 from contracts.messages.wire import DatasetId, ParticipantId, Short, Wire
 
@@ -183,7 +184,7 @@ class Quota(Wire):
 
     kind: Literal["quota"] = "quota"
     unit: Literal["rows", "bytes", "releases"]
-    limit: Annotated[int, Field(ge=1, le=2**53 - 1)]
+    limit: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
     window_seconds: Annotated[int, Field(ge=60, le=366 * 86400)]
 
 

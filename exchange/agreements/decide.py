@@ -74,7 +74,7 @@ def _act_if_same(gather: Gather[G], act: Act[G, T], question: Question, decision
     if active_digest(unit.session) not in {decision.policy_digest, None}:
         raise PolicyChanged("another policy is in force")
     gathered = gather(unit.session, unit.now)
-    if gathered.question.revision != question.revision:
+    if gathered.question.revision != decision.revision:
         raise FactsChanged
     size = unit.size
     value = act(unit, gathered, decision)

@@ -9,6 +9,7 @@ import typer
 
 from contracts.clock import SystemClock, beijing, epoch_ms, parse_rfc3339, rfc3339
 from contracts.messages import Role
+from exchange.cli.acting import control
 from exchange.cli.output import (
     EXCHANGE_HOME,
     NODE_HOME,
@@ -33,7 +34,7 @@ def heads(
     as_json: JsonFlag = False,
 ) -> None:
     """列出各次订阅末态;--cut 立即登记一次 / list the cuts of the subscription heads, or make one now."""
-    client = ControlClient(home, person or Role.AUDITOR.value)
+    client = control(home, person, Role.AUDITOR)
     if cut:
         show(client.post("/operator/heads"), as_json=as_json, title="已登记订阅末态 heads cut")
         return

@@ -1,14 +1,13 @@
 """``headwaters emergency``: declare one, end it, and judge it afterwards."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from contracts.errors import Usage
 from contracts.messages import Role
+from exchange.cli.acting import control
 from exchange.cli.output import EXCHANGE_HOME, ExchangeHome, JsonFlag, Person, print_json, show, show_rows
-from nodes.control import ControlClient
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,10 +27,6 @@ _LABELS = {
     "review_due_at": "审查期限 review due",
     "review": "审查 review",
 }
-
-
-def _client(home: Path, person: str | None, role: Role) -> ControlClient:
-    return ControlClient(home, person or role.value)
 
 
 @app.command()
@@ -60,14 +55,14 @@ def declare(
         "scope": {"territories": territory, "themes": theme or [], "datasets": dataset or []},
         "hours": life,
     }
-    answer = _client(home, person, Role.ADMINISTRATOR).post(_PATH, body)
+    answer = control(home, person, Role.ADMINISTRATOR).post(_PATH, body)
     show(answer, as_json=as_json, title="紧急状态已宣布 emergency declared", labels=_LABELS)
 
 
 @app.command("list")
 def list_all(home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
     """列出紧急状态与事后审查 / list emergencies and their reviews."""
-    answer = _client(home, person, Role.OPERATOR).get(_PATH)
+    answer = control(home, person, Role.OPERATOR).get(_PATH)
     shown = ("emergency", "state", "title", "declared_by", "over_at", "review_due_at")
     columns = {field: _LABELS[field] for field in shown}
     show_rows(answer["emergencies"], columns, as_json=as_json, title="紧急状态 emergencies")
@@ -78,7 +73,7 @@ def show_one(
     emergency: Id, home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
 ) -> None:
     """查看一次紧急状态及其间的全部授权 / show one emergency and every grant made under it."""
-    answer: dict[str, Any] = _client(home, person, Role.OPERATOR).get(f"{_PATH}/{emergency}")
+    answer: dict[str, Any] = control(home, person, Role.OPERATOR).get(f"{_PATH}/{emergency}")
     if as_json:
         print_json(answer)
         return
@@ -104,7 +99,7 @@ def end(
     as_json: JsonFlag = False,
 ) -> None:
     """提前结束,其间的授权同时失效 / end it early; open grants made under it end too."""
-    answer = _client(home, person, Role.ADMINISTRATOR).post(f"{_PATH}/{emergency}/end", {"why": why})
+    answer = control(home, person, Role.ADMINISTRATOR).post(f"{_PATH}/{emergency}/end", {"why": why})
     show(answer, as_json=as_json, title="紧急状态已结束 emergency ended", labels=_LABELS)
 
 
@@ -121,5 +116,5 @@ def review(
 ) -> None:
     """事后审查,由未宣布它的审计人员作出 / judge one that is over; an auditor who did not declare it."""
     body = {"finding": finding, "words": words}
-    answer = _client(home, person, Role.AUDITOR).post(f"{_PATH}/{emergency}/review", body)
+    answer = control(home, person, Role.AUDITOR).post(f"{_PATH}/{emergency}/review", body)
     show(answer, as_json=as_json, title="审查已记录 review recorded", labels=_LABELS)

@@ -7,6 +7,7 @@ import typer
 
 from contracts.errors import Usage
 from contracts.messages import Level, Role
+from exchange.cli.acting import control
 from exchange.cli.output import (
     EXCHANGE_HOME,
     ExchangeHome,
@@ -17,13 +18,8 @@ from exchange.cli.output import (
     show,
     show_rows,
 )
-from nodes.control import ControlClient
 
 app = typer.Typer(no_args_is_help=True)
-
-
-def _control(home: Path, person: str | None, role: Role) -> ControlClient:
-    return ControlClient(home, person or role.value)
 
 
 @app.command()
@@ -78,7 +74,7 @@ def invite(
     as_json: JsonFlag = False,
 ) -> None:
     """邀请一个参与方 / invite one participant; hand the text over on a trusted way."""
-    made = _control(home, person, Role.ADMINISTRATOR).post(
+    made = control(home, person, Role.ADMINISTRATOR).post(
         "/operator/invites",
         {
             "profile": {
@@ -102,7 +98,7 @@ def invite(
 @app.command()
 def members(home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
     """列出参与方与密钥指纹 / list members and their key fingerprints."""
-    answer = _control(home, person, Role.ADMINISTRATOR).get("/operator/members")
+    answer = control(home, person, Role.ADMINISTRATOR).get("/operator/members")
     columns = {
         "participant": "编号 id",
         "name": "名称 name",
@@ -122,7 +118,7 @@ def approve(
 ) -> None:
     """核对指纹并批准加入 / compare the fingerprint and approve."""
     body = {"fingerprint": fingerprint}
-    answer = _control(home, person, Role.ADMINISTRATOR).post(f"/operator/members/{participant}/approve", body)
+    answer = control(home, person, Role.ADMINISTRATOR).post(f"/operator/members/{participant}/approve", body)
     show(answer, as_json=as_json, title="已批准 approved")
 
 
@@ -130,7 +126,7 @@ def _act(
     home: Path, person: str | None, participant: str, act: str, body: dict[str, str]
 ) -> dict[str, object]:
     path = f"/operator/members/{participant}/{act}"
-    answer: dict[str, object] = _control(home, person, Role.ADMINISTRATOR).post(path, body)
+    answer: dict[str, object] = control(home, person, Role.ADMINISTRATOR).post(path, body)
     return answer
 
 
@@ -194,7 +190,7 @@ def revoke(
 @app.command()
 def status(home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
     """交换中心与日志的状态 / how the exchange and its log stand."""
-    answer = _control(home, person, Role.OPERATOR).get("/operator/status")
+    answer = control(home, person, Role.OPERATOR).get("/operator/status")
     show(answer, as_json=as_json, title="交换中心 exchange")
 
 
@@ -206,7 +202,7 @@ def shard(
     as_json: JsonFlag = False,
 ) -> None:
     """关闭当前日志分片,足额副署后开启新分片 / close the log's shard; the next opens under a quorum."""
-    answer = _control(home, person, Role.ADMINISTRATOR).post("/operator/shards", {"name": name})
+    answer = control(home, person, Role.ADMINISTRATOR).post("/operator/shards", {"name": name})
     answer = {key: answer[key] for key in ("number", "origin", "size")}
     show(answer, as_json=as_json, title="分片已关闭 shard closed")
 

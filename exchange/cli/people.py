@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from contracts.messages import Role
+from exchange.cli.acting import control
 from exchange.cli.output import EXCHANGE_HOME, ExchangeHome, JsonFlag, Person, show_rows
-from nodes.control import ControlClient
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def add(
     as_json: JsonFlag = False,
 ) -> None:
     """提议新增人员;须由另一人确认 / propose a person; another person confirms."""
-    client = ControlClient(home, person or Role.ADMINISTRATOR.value)
+    client = control(home, person, Role.ADMINISTRATOR)
     key = public_key or _new_key(home, name)
     body = {"name": name, "roles": sorted(one.value for one in role), "key": key}
     _show(client.post(PEOPLE, body), as_json=as_json)
@@ -43,14 +43,14 @@ def confirm(
     as_json: JsonFlag = False,
 ) -> None:
     """确认他人提议的人员 / confirm a person whom somebody else proposed."""
-    client = ControlClient(home, person or Role.OPERATOR.value)
+    client = control(home, person, Role.OPERATOR)
     _show(client.post(f"{PEOPLE}/{name}/confirmation"), as_json=as_json)
 
 
 @app.command("list")
 def list_people(home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False) -> None:
     """列出人员与待确认者 / the people who may act, and those who wait."""
-    _show(ControlClient(home, person or Role.OPERATOR.value).get(PEOPLE), as_json=as_json)
+    _show(control(home, person, Role.OPERATOR).get(PEOPLE), as_json=as_json)
 
 
 def _new_key(home: Path, name: str) -> str:

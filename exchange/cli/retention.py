@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from contracts.messages import Role
+from exchange.cli.acting import control
 from exchange.cli.output import EXCHANGE_HOME, ExchangeHome, JsonFlag, Person, show
-from nodes.control import ControlClient
 
 
 def erase(
@@ -16,6 +16,6 @@ def erase(
     as_json: JsonFlag = False,
 ) -> None:
     """清除保存期满的证据,日志与证明不变 / erase evidence that is old enough; the log and its proofs stay."""
-    client = ControlClient(home, person or Role.ADMINISTRATOR.value)
+    client = control(home, person, Role.ADMINISTRATOR)
     answer = client.post("/operator/erasures", {"before": before})
     show(answer, as_json=as_json, title="已清除 erased")

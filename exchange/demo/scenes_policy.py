@@ -28,7 +28,7 @@ from exchange.demo.scenes_sharing import Pulled, apply_for, approve, publish_rel
 from exchange.demo.scenes_trust import PROBED_FOR
 from exchange.demo.stage import Stage
 from exchange.demo.summary import Summary
-from nodes.delivering.watermarks import digest_of
+from nodes.delivering.duties.watermarks import digest_of
 from policies.bundle import seal, shipped_folder
 
 # What a command printed: JSON of the shape that its reference page gives. A row of a table is one as well.

@@ -99,8 +99,8 @@ async def review(
     def unit(unit: Unit) -> tuple[DeclaredEmergency, list[int]]:
         before, events = store.find(unit.session, emergency), []
         model.check_review(before, person.name, unit.now)
-        if before.ended_at is None:
-            before = replace(before, ended_at=before.over_at, ended_why=model.TIME_OVER)
+        if before.is_unnoted(unit.now):
+            before = before.ended_by_time()
             events.append(_end(parts, unit, before, {}))
         reviewed = replace(before, review=Review(person.name, unit.now, finding, words))
         store.save(unit.session, reviewed)
@@ -128,9 +128,10 @@ async def keep_time(parts: Parts) -> int:
 
     A background task calls it. An emergency is over at its time whether or not this has run.
     """
+    now = parts.clock.now()
     with parts.database.read() as session:
-        waiting = store.unsettled(session, parts.clock.now())
-    if not any(_is_late(one, parts) for one in waiting):
+        waiting = store.unsettled(session, now)
+    if not any(one.is_unnoted(now) or one.wants_reminder(now) for one in waiting):
         return 0
     events = (await parts.log.commit(partial(_keep_time, parts))).value
     if events:
@@ -163,19 +164,13 @@ def _keep_time(parts: Parts, unit: Unit) -> list[int]:
     events = []
     for one in store.unsettled(unit.session, unit.now):
         current = one
-        if current.ended_at is None and unit.now >= current.over_at:
-            current = replace(current, ended_at=current.over_at, ended_why=model.TIME_OVER)
+        if current.is_unnoted(unit.now):
+            current = current.ended_by_time()
             events.append(_end(parts, unit, current, {}))
-        if current.phase(unit.now) is model.Phase.OVERDUE and not current.reminded:
+        if current.wants_reminder(unit.now):
             store.save(unit.session, replace(current, reminded=True))
             events.append(record_alarm(parts, unit, model.overdue_alarm(current.statement.emergency)))
     return events
-
-
-def _is_late(emergency: DeclaredEmergency, parts: Parts) -> bool:
-    now = parts.clock.now()
-    is_unnoted = emergency.ended_at is None and now >= emergency.over_at
-    return is_unnoted or (emergency.phase(now) is model.Phase.OVERDUE and not emergency.reminded)
 
 
 def _end(parts: Parts, unit: Unit, ended: DeclaredEmergency, acting: dict[str, Json]) -> int:

@@ -8,7 +8,7 @@ declared lacks its review for more than fourteen days, they declare no other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -141,6 +141,18 @@ class DeclaredEmergency:
     def is_in_force(self, now: datetime) -> bool:
         """Say whether it holds at a moment."""
         return self.statement.declared_at <= now < self.over_at
+
+    def is_unnoted(self, now: datetime) -> bool:
+        """Say whether its time is over and its end is not on record."""
+        return self.ended_at is None and now >= self.over_at
+
+    def wants_reminder(self, now: datetime) -> bool:
+        """Say whether its review is overdue and nobody was told."""
+        return self.phase(now) is Phase.OVERDUE and not self.reminded
+
+    def ended_by_time(self) -> "DeclaredEmergency":
+        """Give it as it is once its end at its time is on record."""
+        return replace(self, ended_at=self.over_at, ended_why=TIME_OVER)
 
     def phase(self, now: datetime) -> Phase:
         """Say how far it has come."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import bindparam
+from sqlalchemy import BindParameter, ColumnElement, bindparam
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, case, col, exists, func, not_, or_, select, update
 from sqlmodel.sql.expression import Select
@@ -93,14 +93,9 @@ def usage_about(session: Session, dataset: str, now: datetime) -> dict[str, Usag
         select(SubscriptionRow.subscription).where(col(SubscriptionRow.dataset) == dataset)
     )
     received = aliased(TransferRow)
-    is_open = and_(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) > epoch_ms(now))
+    is_open, lacks_receipt = _open_and_lacking(epoch_ms(now))
     is_owed = and_(
-        col(TransferRow.provider_receipt).is_not(None),
-        col(TransferRow.consumer_receipt).is_(None),
-        or_(
-            col(TransferRow.state) == State.EXPIRED.value,
-            and_(col(TransferRow.state).in_(_OPEN), col(TransferRow.expires_at) <= epoch_ms(now)),
-        ),
+        lacks_receipt,
         ~exists().where(
             col(received.subscription) == col(TransferRow.subscription),
             col(received.release) == col(TransferRow.release),
@@ -203,18 +198,29 @@ def totals(session: Session) -> Totals:
 def _usage() -> Select[int, int]:
     """Write the query of ``usage_of`` once: every transfer asks it, and writing takes longer than running."""
     here = col(TransferRow.subscription) == bindparam("subscription")
-    is_over = col(TransferRow.expires_at) <= bindparam("now_ms")
-    is_open = col(TransferRow.state).in_(_OPEN)
+    is_open, lacks_receipt = _open_and_lacking(bindparam("now_ms"))
     received = select(TransferRow.release).where(here, col(TransferRow.state) == State.DONE.value)
     count = select(func.count()).select_from(TransferRow)
-    open_grants = count.where(here, is_open, not_(is_over))
+    open_grants = count.where(here, is_open)
     owed = count.where(
         here,
         col(TransferRow.release) != bindparam("release"),
         col(TransferRow.release).not_in(received),
-        col(TransferRow.provider_receipt).is_not(None),
-        col(TransferRow.consumer_receipt).is_(None),
-        # A grant past its time owes its receipt whether or not the sweep has logged the expiry yet.
-        or_(col(TransferRow.state) == State.EXPIRED.value, and_(is_open, is_over)),
+        lacks_receipt,
     )
     return select(open_grants.scalar_subquery(), owed.scalar_subquery())
+
+
+def _open_and_lacking(now_ms: int | BindParameter[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Tell the open transfers, and those past their time that lack only the consumer's receipt.
+
+    A grant past its time owes its receipt whether or not the sweep has logged the expiry yet.
+    """
+    is_over = col(TransferRow.expires_at) <= now_ms
+    is_unsettled = col(TransferRow.state).in_(_OPEN)
+    lacks_receipt = and_(
+        col(TransferRow.provider_receipt).is_not(None),
+        col(TransferRow.consumer_receipt).is_(None),
+        or_(col(TransferRow.state) == State.EXPIRED.value, and_(is_unsettled, is_over)),
+    )
+    return and_(is_unsettled, not_(is_over)), lacks_receipt

@@ -12,8 +12,6 @@ from audit.httpsig import RequestSignatureInvalid
 from audit.keys.signing import PublicKey, SignatureInvalid
 from contracts.errors import Corrupt, Refused, Unauthenticated
 from contracts.messages import (
-    EMERGENCY_PURPOSE,
-    RESPONDING_SECTOR,
     Agreement,
     DatasetRecord,
     DeliveryRequest,
@@ -26,7 +24,7 @@ from contracts.messages import (
 from contracts.schema import Contract
 from contracts.view import shape_view
 from nodes.delivering.minimum import check_conditions, check_minimum, check_recipients
-from nodes.emergencies import check_emergency
+from nodes.emergencies import check_emergency, is_waived
 from nodes.granted import MAX_SKEW, OpenGrant, check_time, open_grant, read_grant
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path
@@ -260,8 +258,7 @@ def check_obligations(opened: OpenGrant, record: DatasetRecord, contract: Contra
     checked beside.
     """
     grant = opened.grant
-    responds = grant.purpose == EMERGENCY_PURPOSE and consumer.profile.sector == RESPONDING_SECTOR
-    if not (record.emergency and responds):
+    if not is_waived(record, grant.purpose, consumer):
         check_conditions(record, grant.purpose, consumer.profile, grant.issued_at)
     shape_view(contract, grant.obligations)
     check_recipients(grant.obligations, grant.consumer)

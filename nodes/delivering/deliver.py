@@ -25,9 +25,9 @@ from nodes.delivering.checks import (
     check_still_granted,
 )
 from nodes.delivering.duties.handler import Delivery, DutyFailed, View
+from nodes.delivering.duties.quotas import QuotaSpent, record_use
 from nodes.delivering.duties.registry import discharge
 from nodes.delivering.minimum import ConditionsNotMet, ObligationsTooWeak
-from nodes.delivering.quotas import QuotaSpent, record_use
 from nodes.delivering.views import NothingVisible, ViewLost, make_view, view_path
 from nodes.granted import ObligationUnknown, OpenGrant
 from nodes.node import Node

@@ -19,7 +19,7 @@ from nodes.callers import TheNode
 from nodes.delivering.checks import Authenticate, check_grantee, check_still_granted, check_still_offered
 from nodes.delivering.deliver import deliver, delivered_view, find_delivery, stream
 from nodes.delivering.duties.handler import View
-from nodes.delivering.quotas import count_fetch
+from nodes.delivering.duties.quotas import count_fetch
 from nodes.delivering.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from nodes.granted import delete_by
 from nodes.node import Node

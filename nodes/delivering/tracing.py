@@ -20,8 +20,9 @@ from sqlmodel import col, select
 from contracts.clock import from_epoch_ms
 from contracts.errors import Invalid, Undecidable
 from contracts.messages import Grant, Receipt
+from contracts.view import WATERMARK_MARK
+from nodes.delivering.duties.watermarks import find_token
 from nodes.delivering.views import view_path
-from nodes.delivering.watermarks import MARK, find_token
 from nodes.node import Node
 from nodes.publishing.artifacts import artifact_path, hash_file
 from nodes.sharing_tables import DeliveryRow
@@ -84,8 +85,8 @@ def trace(node: Node, path: Path) -> Traced:
     if not path.is_absolute() or not path.is_file():
         raise NoSuchFile(f"{path} is no file")
     digest = hash_file(path).sha256
-    token = read_marks(path).get(MARK)
-    found = _by_mark(node, path, digest, token) or _by_digest(node, digest) or _by_rows(node, path)
+    token = read_marks(path).get(WATERMARK_MARK)
+    found = _by_mark(node, path, digest, token) or _by_content(node, path, digest)
     if found is None:
         why = "it carries a mark that this node did not make" if token else "it carries no mark"
         raise NotTraced(f"{why}, and neither its bytes nor its rows are of a delivery of this node")
@@ -101,25 +102,24 @@ def _by_mark(node: Node, path: Path, digest: str, token: str | None) -> Traced |
     if any(item.view == digest for item in handed):
         same: Sameness = "bytes"
     else:
-        same = "rows" if any(_holds(node, item.view, _rows(path)) for item in handed[:1]) else "changed"
+        same = "rows" if handed and _holds(node, handed[0].view, _rows(path)) else "changed"
     return Traced("mark", same, token, (row.recipient,), handed)
 
 
-def _by_digest(node: Node, digest: str) -> Traced | None:
-    handed = tuple(item for item in _deliveries(node) if item.view == digest)
-    return _traced("digest", "bytes", handed) if handed else None
+def _by_content(node: Node, path: Path, digest: str) -> Traced | None:
+    """Look for a view with a file's bytes; without one, for all that are still here and hold its rows."""
+    deliveries = list(_deliveries(node))
+    views = {item.view for item in deliveries}
+    if digest in views:
+        return _traced("digest", "bytes", deliveries, {digest})
+    rows = _rows(path)
+    return _traced("rows", "rows", deliveries, {view for view in views if _holds(node, view, rows)})
 
 
-def _by_rows(node: Node, path: Path) -> Traced | None:
-    """Look through the delivered views that are still here for those that hold all rows of a file."""
-    rows, deliveries = _rows(path), list(_deliveries(node))
-    same = {view for view in {item.view for item in deliveries} if _holds(node, view, rows)}
-    handed = tuple(item for item in deliveries if item.view in same)
-    return _traced("rows", "rows", handed) if handed else None
-
-
-def _traced(by: Evidence, same: Sameness, handed: tuple[Handed, ...]) -> Traced:
-    return Traced(by, same, None, tuple(sorted({item.recipient for item in handed})), handed)
+def _traced(by: Evidence, same: Sameness, deliveries: list[Handed], views: set[str]) -> Traced | None:
+    handed = tuple(item for item in deliveries if item.view in views)
+    recipients = tuple(sorted({item.recipient for item in handed}))
+    return Traced(by, same, None, recipients, handed) if handed else None
 
 
 def _deliveries(node: Node, *wanted: ColumnElement[bool]) -> Iterator[Handed]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlmodel import col, select
 
 from contracts.errors import Refused
+from contracts.view import WATERMARK_MARK
 from nodes.node import Node
 from nodes.sharing_tables import ReceivedRow, ReleaseRow, ViewRow, WatermarkRow
 from nodes.sources.parquet_rows import read_marks
@@ -39,7 +40,7 @@ def check_marks(node: Node, path: Path, sha256: str) -> None:
     if not marks:
         return
     with node.database.read() as session:
-        token = marks.get("headwaters.watermark")
+        token = marks.get(WATERMARK_MARK)
         own = token is not None and session.get(WatermarkRow, token) is not None
         own = own or session.exec(select(ViewRow).where(col(ViewRow.sha256) == sha256)).first() is not None
     if not own:

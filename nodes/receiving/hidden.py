@@ -16,9 +16,9 @@ from contracts.errors import Refused
 from contracts.filtering import could_hold
 from contracts.masking import is_no_finer, masker
 from contracts.messages import Expiry, Obligation, PurposeBinding, Receipt
-from contracts.view import MARKS, ViewShape, is_written_anew
+from contracts.view import EXPIRY_MARK, MARKS, PURPOSE_MARK, WATERMARK_MARK, ViewShape, is_written_anew
 from nodes.delivering.duties.canonical import is_canonical
-from nodes.delivering.watermarks import MARK, digest_of
+from nodes.delivering.duties.watermarks import digest_of
 from nodes.sources.artifact import READ_ROWS
 from nodes.sources.cells import DTYPES, read_json
 from nodes.sources.parquet_rows import read_frames, read_marks, read_schema
@@ -76,13 +76,13 @@ def check_marks(path: Path, obligations: Sequence[Obligation], receipt: Receipt)
     if not any(map(is_written_anew, obligations)):
         return
     marks = read_marks(path)
-    found = [digest_of(marks.pop(MARK))] if MARK in marks else []
+    found = [digest_of(marks.pop(WATERMARK_MARK))] if WATERMARK_MARK in marks else []
     expected = {}
     for item in obligations:
         if isinstance(item, PurposeBinding):
-            expected["headwaters.purpose"] = item.purpose
+            expected[PURPOSE_MARK] = item.purpose
         elif isinstance(item, Expiry):
-            expected["headwaters.delete-after-days"] = str(item.days)
+            expected[EXPIRY_MARK] = str(item.days)
     vouched = [item.token for item in receipt.discharged if item.kind == "watermark"]
     if (marks, found) != (expected, vouched):
         raise ViewShowsMore("the file's marks are not those of its grant and receipt")

@@ -25,7 +25,7 @@ from contracts.clock import monotonic_seconds
 from policies.bundle import Bundle, shipped_bundle
 from policies.decision import Decision, Question
 from policies.engine import EngineOptions
-from policies.guard import Seal, Undecided, incoming, indeterminate, outgoing
+from policies.guard import Seal, Undecided, ask, incoming, indeterminate
 from policies.opa.address import Address
 from policies.opa.breaker import Breaker
 from policies.opa.session import Session, Sessions
@@ -73,10 +73,11 @@ class ServerEngine:
         """Answer one question; see PolicyEngine.decide."""
         seal = Seal(self.digest, "opa")
         try:
-            answer = await self._ask(outgoing(question))
+            asked = ask(question)
+            answer = await self._ask(asked.raw)
             seal = Seal(answer.revision, f"opa/{answer.version}")
             self._check_revision(answer)
-            return incoming(answer.result, question, seal)
+            return incoming(answer.result, question, seal, asked.revision)
         except Undecided as fault:
             log.warning("policy_undecided", reason=fault.reason, policy=seal.policy_digest)
             return indeterminate(fault.reason, question, Seal(self.digest, seal.engine))

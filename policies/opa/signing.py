@@ -103,11 +103,7 @@ def open_archive(raw: bytes, public: PolicyPublicKey | None = None) -> Bundle:
 
     Raises BadArchive, BundleTampered or BundleUnsigned.
     """
-    files = unpack(raw)
-    signatures = files.pop(SIGNATURES, None)
-    if public is not None:
-        _verify(files, signatures, public)
-    return Bundle.from_files(files)
+    return _opened(unpack(raw), public)
 
 
 def read_contributed(path: Path, public: Path | None) -> Bundle:
@@ -122,9 +118,18 @@ def read_contributed(path: Path, public: Path | None) -> Bundle:
         return read_bundle(path)
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
-    if public is None and SIGNATURES in unpack(raw):
+    key = None if public is None else load_public_key(public.read_bytes())
+    files = unpack(raw)
+    if key is None and SIGNATURES in files:
         raise SignerUnnamed(f"{path.name} is signed")
-    return open_archive(raw, None if public is None else load_public_key(public.read_bytes()))
+    return _opened(files, key)
+
+
+def _opened(files: dict[str, bytes], public: PolicyPublicKey | None) -> Bundle:
+    signatures = files.pop(SIGNATURES, None)
+    if public is not None:
+        _verify(files, signatures, public)
+    return Bundle.from_files(files)
 
 
 def _verify(files: Mapping[str, bytes], signatures: bytes | None, public: PolicyPublicKey) -> None:

@@ -12,21 +12,21 @@ from typing import Any
 # How OPA names the operators and what the syntax of the profile turns into; ``in`` is internal.member_2.
 _OPERATORS = frozenset(
     {
-        *(
-            "and",
-            "assign",
-            "eq",
-            "equal",
-            "gt",
-            "gte",
-            "internal.member_2",
-            "lt",
-            "lte",
-            "minus",
-            "mul",
-            "neq",
-        ),
-        *("or", "plus", "rem"),
+        "and",
+        "assign",
+        "eq",
+        "equal",
+        "gt",
+        "gte",
+        "internal.member_2",
+        "lt",
+        "lte",
+        "minus",
+        "mul",
+        "neq",
+        "or",
+        "plus",
+        "rem",
     }
 )
 FEATURES = ("rego_v1",)

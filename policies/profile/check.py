@@ -14,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from math import prod
 
+from contracts.canonical import MAX_INTEGER
 from contracts.pattern import pattern_fault
 from policies.profile.limits import OutsideProfile
 from policies.profile.syntax import (
@@ -37,7 +38,6 @@ MAX_GENERATORS = 6
 MAX_RULE_DEPTH = 64
 MAX_CALLS = 10_000
 MAX_REPEATS = 1000
-MAX_WHOLE = 2**53 - 1
 
 # Builtins whose pattern must be a literal: an engine's own pattern language is the widest gap between two.
 _PATTERNS = frozenset({"regex.match", "glob.match"})
@@ -236,7 +236,7 @@ def _literal(value: object) -> str | None:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and abs(value) <= MAX_WHOLE
+    return isinstance(value, int) and abs(value) <= MAX_INTEGER
 
 
 def _outside(module: Module, line: object, why: str) -> OutsideProfile:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, get_args
 
+from contracts.canonical import MAX_INTEGER
 from contracts.clock import BEIJING, from_epoch_ms
 from contracts.messages import (
     EMERGENCY_PURPOSE,
@@ -92,7 +93,6 @@ WORDS = ("51", "", "超标", "a\u0000b", "ÿ", "true", "0", "-1", "1e3", "\u2028
 Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "nin", "startswith"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 DAY_MS = 86_400_000
-MAX_WHOLE = 2**53 - 1
 # A share of one half spoilt leaves well over three in ten permitted.
 SPOILT = 0.5
 
@@ -235,7 +235,7 @@ class _Author:
             return self._aggregate(names)
         quota = Quota(
             unit=rng.choice(["rows", "bytes", "releases"]),
-            limit=rng.choice([1, 1000, MAX_WHOLE]),
+            limit=rng.choice([1, 1000, MAX_INTEGER]),
             window_seconds=rng.choice([60, 86_400, 366 * 86_400]),
         )
         rate = Rate(fetches=rng.choice([1, 60]), window_seconds=rng.choice([1, 3600]))
@@ -272,7 +272,7 @@ class _Author:
             parts = [self._filter(names, depth - 1) for _ in range(rng.randint(1, 3))]
             return CompoundFilter(operator="and" if rng.random() < 0.5 else "or", value=parts)
         operator = rng.choice(OPERATORS)
-        number, word = rng.choice([0, -1, 3, MAX_WHOLE, -MAX_WHOLE]), rng.choice(WORDS)
+        number, word = rng.choice([0, -1, 3, MAX_INTEGER, -MAX_INTEGER]), rng.choice(WORDS)
         value: Scalar | list[str | int] = word
         if operator in {"eq", "ne"}:
             scalars: list[Scalar] = [None, True, number, word]

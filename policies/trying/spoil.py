@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from contracts.canonical import MAX_INTEGER
 from contracts.messages import (
     EMERGENCY_PURPOSE,
     AggregateOnly,
@@ -173,6 +174,6 @@ SPOILERS: tuple[Spoiler, ...] = (
     lambda question, _: _agreement(question, record_digest_matches=False),
     lambda question, _: _agreement(question, onward_sharing=True),
     lambda question, rng: _subscription(question, state=rng.choice(STATES)),
-    lambda question, rng: _subscription(question, owed_receipts=rng.choice([1, 2**53 - 1])),
-    lambda question, rng: _subscription(question, open_grants=rng.choice([32, 33, 2**53 - 1])),
+    lambda question, rng: _subscription(question, owed_receipts=rng.choice([1, MAX_INTEGER])),
+    lambda question, rng: _subscription(question, open_grants=rng.choice([32, 33, MAX_INTEGER])),
 )

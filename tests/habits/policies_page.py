@@ -285,13 +285,12 @@ def _form(part: Schema, defs: Schema) -> str:  # noqa: PLR0911  # one answer for
     if choices := part.get("anyOf") or part.get("oneOf"):
         return " or ".join(dict.fromkeys(_form(one, defs) for one in choices))
     kind = part.get("type")
-    if "description" in part:
-        return f"list of {part['description']}"
     if kind == "array":
         most = f", at most {part['maxItems']}" if "maxItems" in part else ""
-        return f"list of {_form(part['items'], defs)}{most}"
+        return f"list of {part.get('description') or _form(part['items'], defs)}{most}"
     if kind == "object":
-        return ", ".join(f"`{name}` {_form(one, defs)}" for name, one in part["properties"].items())
+        parts = ", ".join(f"`{name}` {_form(one, defs)}" for name, one in part["properties"].items())
+        return f"{{{parts}}}"
     if kind == "integer":
         low, high = part.get("minimum"), part.get("maximum")
         return "whole number" if high is None or high > 2**50 else f"{low} … {high:,}".replace(",", " ")

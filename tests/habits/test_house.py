@@ -13,8 +13,6 @@ import pytest
 
 from tests.habits.problems_page import PACKAGES, error_classes, http_status
 
-pytestmark = pytest.mark.xdist_group("house")  # one worker reads the source, once
-
 ROOT = Path(__file__).parents[2]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

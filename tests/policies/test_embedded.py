@@ -3,14 +3,13 @@
 import asyncio
 import base64
 import shutil
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import regorus  # type: ignore[import-untyped]  # a native module without stubs
 
 from policies import embedded
-from policies.bundle import Bundle, BundleTampered, seal, shipped_bundle
+from policies.bundle import Bundle, BundleTampered, seal, shipped_bundle, shipped_folder
 from policies.embedded import EngineUnfit, check_distribution, is_panic, open_embedded
 from policies.engine import UnknownScheme, open_engine
 from policies.profile.limits import OutsideProfile
@@ -21,7 +20,7 @@ from tests.policies.questions import TRANSFER
 def folder(tmp_path: Path) -> Path:
     """A sealed copy of the shipped bundle that a test may spoil."""
     copy = tmp_path / "rego"
-    shutil.copytree(Path(str(files("policies") / "rego")), copy)
+    shutil.copytree(shipped_folder(), copy)
     return copy
 
 

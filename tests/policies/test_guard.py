@@ -299,12 +299,7 @@ QUESTIONS: list[tuple[str, Question]] = [
     ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, conditions=None))),  # type: ignore[arg-type]
     ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, duties=(ODD,)))),
     ("pdp:bad-input", replace(APPLY, dataset=replace(DATASET, emergency=None))),  # type: ignore[arg-type]
-    (
-        "pdp:too-large",
-        replace(
-            APPLY, dataset=replace(DATASET, fields=tuple(FieldFacts(f"{n:0>199}", 1) for n in range(2000)))
-        ),
-    ),
+    ("pdp:too-large", replace(APPLY, dataset=replace(DATASET, fields=WIDE))),
 ]
 
 

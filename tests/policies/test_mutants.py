@@ -3,18 +3,17 @@
 import json
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import regorus  # type: ignore[import-untyped]  # a native module without stubs
 
-from policies.bundle import shipped_bundle
+from policies.bundle import shipped_bundle, shipped_folder
 from policies.profile.syntax import read_modules
 from policies.trying.rego_tests import read_tests
 from tests.policies.mutants import Mutant, mutants_of
 
-REGO = Path(str(files("policies") / "rego"))
+REGO = shipped_folder()
 
 
 def mutants() -> list[Mutant]:

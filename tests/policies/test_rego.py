@@ -3,17 +3,16 @@
 import json
 import re
 import subprocess
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from policies.bundle import shipped_bundle
+from policies.bundle import shipped_bundle, shipped_folder
 from policies.reasons import SENTENCES, UnknownReason, arguments, explain
 from policies.trying.rego_tests import read_tests, run
 from tests.parts import require
 
-REGO = Path(str(files("policies") / "rego"))
+REGO = shipped_folder()
 
 
 def test_the_rego_tests_pass_in_the_embedded_engine() -> None:

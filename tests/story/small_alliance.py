@@ -42,6 +42,16 @@ def _player(slug: str, zh: str) -> Player:
 
 PROVIDER = _player("provider", "提供方")
 CONSUMER = _player("consumer", "使用方")
+BUOYS = PlannedDataset(
+    dataset=DATASET,
+    provider=PROVIDER.slug,
+    contract="surface-water-buoy",
+    title=Text(zh="浮标监测", en="Buoy readings"),
+    place=NOWHERE,
+    sharing=Sharing.UNCONDITIONAL,
+    synthetic=True,
+    files=(),
+)
 
 
 class SmallAlliance:
@@ -140,18 +150,8 @@ class SmallAlliance:
 
     def _share(self) -> None:
         provider = self.alliance.node(PROVIDER.slug)
-        planned = PlannedDataset(
-            dataset=DATASET,
-            provider=PROVIDER.slug,
-            contract="surface-water-buoy",
-            title=Text(zh="浮标监测", en="Buoy readings"),
-            place=NOWHERE,
-            sharing=Sharing.UNCONDITIONAL,
-            synthetic=True,
-            files=(),
-        )
-        provider.post("/local/contracts", {"contract": planned.contract})
-        provider.post("/local/datasets", planned.declaration())
+        provider.post("/local/contracts", {"contract": BUOYS.contract})
+        provider.post("/local/datasets", BUOYS.declaration())
         self.publish(readings(self.home / "input", 0))
         application = apply_for(self.alliance, CONSUMER.slug, DATASET, PURPOSE)
         subscribe(self.alliance, CONSUMER.slug, DATASET, application)

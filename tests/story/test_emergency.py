@@ -1,15 +1,15 @@
 """An emergency between real processes: agreed without a person, delivered, over, judged; and a quarantine."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from contracts.errors import HeadwatersError
 from contracts.messages import Sharing, Text
-from exchange.demo.inputs import NOWHERE, PlannedDataset
 from exchange.demo.scenes_sharing import apply_for, publish_file, pull, subscribe
 from exchange.demo.stage import wait_for
-from tests.story.small_alliance import CONSUMER, PROVIDER, SmallAlliance, readings
+from tests.story.small_alliance import BUOYS, CONSUMER, PROVIDER, SmallAlliance, readings
 
 DATASET, PURPOSE = "tuo-readings", "emergency-response"
 pytestmark = [pytest.mark.story, pytest.mark.xdist_group("story"), pytest.mark.timeout(180)]
@@ -17,19 +17,15 @@ pytestmark = [pytest.mark.story, pytest.mark.xdist_group("story"), pytest.mark.t
 
 def declare_dataset(small: SmallAlliance) -> None:
     """Declare and publish data whose conditions nobody meets but in an emergency."""
-    planned = PlannedDataset(
+    planned = replace(
+        BUOYS,
         dataset=DATASET,
-        provider=PROVIDER.slug,
-        contract="surface-water-buoy",
         title=Text(zh="沱江浮标", en="Buoys of the Tuo"),
-        place=NOWHERE,
         sharing=Sharing.CONDITIONAL,
-        synthetic=True,
-        files=(),
         purposes=(PURPOSE,),
+        terms={"conditions": [{"networks": ["192.0.2.0/24"]}], "emergency": True},
     )
-    body = {**planned.declaration(), "conditions": [{"networks": ["192.0.2.0/24"]}], "emergency": True}
-    small.alliance.node(PROVIDER.slug).post("/local/datasets", body)
+    small.alliance.node(PROVIDER.slug).post("/local/datasets", planned.declaration())
     publish_file(small.alliance, PROVIDER.slug, DATASET, readings(small.home / "input", 501))
 
 

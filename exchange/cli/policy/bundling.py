@@ -5,17 +5,16 @@ With a key the archive is signed, and an OPA that has the public key takes no ot
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contracts.errors import Usage
 from exchange.cli.output import JsonFlag, show
-from exchange.cli.policy.app import app
-from policies.bundle import Bundle, read_bundle, shipped_bundle
-from policies.embedded import check_bundle
-from policies.opa.private_files import PolicyFileUnreadable
-from policies.opa.signing import create_key, load_key, plain_archive, public_pem, signed_archive
+from exchange.cli.policy.app import BundlePath, app
+
+if TYPE_CHECKING:
+    from policies.bundle import Bundle
 
 _LABELS = {
     "to": "文件 file",
@@ -30,12 +29,7 @@ _LABELS = {
 @app.command()
 def bundle(
     to: Annotated[Path, typer.Option("--to", dir_okay=False, help="写入的文件 / the file to write")],
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--bundle", exists=True, help="策略包目录或归档,缺省为随附的策略包 / a folder or archive"
-        ),
-    ] = None,
+    source: BundlePath = None,
     key: Annotated[
         Path | None,
         typer.Option(
@@ -49,6 +43,10 @@ def bundle(
     as_json: JsonFlag = False,
 ) -> None:
     """写出 OPA 服务器可直接加载的策略包 / write a bundle that an OPA server takes as it is."""
+    from policies.bundle import read_bundle, shipped_bundle  # noqa: PLC0415
+    from policies.embedded import check_bundle  # noqa: PLC0415
+    from policies.opa.signing import plain_archive  # noqa: PLC0415
+
     if public is not None and key is None:
         raise Usage("--public needs --key")
     chosen = read_bundle(source) if source else shipped_bundle()
@@ -73,8 +71,10 @@ def bundle(
     show(facts, as_json=as_json, title="策略包 policy bundle", labels=_LABELS)
 
 
-def _signed(chosen: Bundle, key: Path, to: Path) -> bytes:
+def _signed(chosen: "Bundle", key: Path, to: Path) -> bytes:
     """Write the signed archive and give the public key."""
+    from policies.opa.signing import create_key, load_key, public_pem, signed_archive  # noqa: PLC0415
+
     signer = load_key(key) if key.exists() else create_key(key)
     _write(to, signed_archive(chosen, signer))
     return public_pem(signer)
@@ -87,4 +87,6 @@ def _write(path: Path, raw: bytes) -> None:
         draft.write_bytes(raw)
         draft.replace(path)
     except OSError as error:
+        from policies.opa.private_files import PolicyFileUnreadable  # noqa: PLC0415
+
         raise PolicyFileUnreadable(f"{path}: {error.strerror}") from error

@@ -12,6 +12,7 @@ import typer
 from contracts.clock import beijing, parse_rfc3339
 from contracts.errors import Usage
 from contracts.messages import Role
+from exchange.cli.acting import control
 from exchange.cli.output import (
     EXCHANGE_HOME,
     ExchangeHome,
@@ -54,7 +55,7 @@ def list_policies(
     home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
 ) -> None:
     """现行策略、待批提案、历次变更 / the policy in force, what waits, what was before."""
-    _show(_client(home, person, Role.OPERATOR).get(STANDING), as_json=as_json)
+    _show(control(home, person, Role.OPERATOR).get(STANDING), as_json=as_json)
 
 
 @app.command("show")
@@ -69,7 +70,7 @@ def show_policy(
     as_json: JsonFlag = False,
 ) -> None:
     """查看策略包文件,批准前应先看 / a bundle's files; look at them before you approve."""
-    client = _client(home, person, Role.OPERATOR)
+    client = control(home, person, Role.OPERATOR)
     whole = _resolve(client.get(STANDING), digest)
     files = _files(client, whole)
     if to is not None:
@@ -144,7 +145,7 @@ def rollback(
     as_json: JsonFlag = False,
 ) -> None:
     """提议恢复先前的策略(最近十个);同样须另一人批准 / propose one of the last ten that were in force."""
-    standing = _client(home, person, Role.ADMINISTRATOR).get(STANDING)
+    standing = control(home, person, Role.ADMINISTRATOR).get(STANDING)
     former = standing["rollback"]
     if not former:
         raise Usage("no other policy was ever in force here")
@@ -163,7 +164,7 @@ def approve(
     """第二人批准提案,策略即刻生效 / approve another person's proposal; it decides from then on."""
     from contracts.messages import PolicyApproval  # noqa: PLC0415
 
-    client = _client(home, person, Role.OPERATOR)
+    client = control(home, person, Role.OPERATOR)
     standing = client.get(STANDING)
     waiting = {one["policy"]: one for one in standing["open"]}
     whole = _one_of(list(waiting), digest)
@@ -183,7 +184,7 @@ def reject(
     digest: Digest, home: ExchangeHome = EXCHANGE_HOME, person: Person = None, as_json: JsonFlag = False
 ) -> None:
     """拒绝或撤回提案 / close a proposal without effect, one's own too."""
-    client = _client(home, person, Role.OPERATOR)
+    client = control(home, person, Role.OPERATOR)
     whole = _one_of([one["policy"] for one in client.get(STANDING)["open"]], digest)
     _show(client.post(f"{STANDING}/proposals/{whole}/rejection"), as_json=as_json)
 
@@ -199,7 +200,7 @@ def shadow(
     """候选策略并行试答,只计数不生效 / ask a candidate beside the one in force; only counted."""
     if (digest is None) != stop:
         raise Usage("name a bundle, or say --stop")
-    client = _client(home, person, Role.OPERATOR)
+    client = control(home, person, Role.OPERATOR)
     whole = None if digest is None else _resolve(client.get(STANDING), digest)
     _show(client.post(f"{STANDING}/shadow", {"policy": whole}), as_json=as_json)
 
@@ -257,7 +258,7 @@ def _propose(
     if not why:
         raise Usage("say why: --why")
     name = person or Role.ADMINISTRATOR.value
-    client = _client(home, person, Role.ADMINISTRATOR)
+    client = control(home, person, Role.ADMINISTRATOR)
     statement = {
         **_head(client.get(STANDING), name, widens=widens),
         "bundle": digest,
@@ -270,10 +271,6 @@ def _propose(
         "tests": tests,
     }
     _show(client.post(f"{STANDING}/proposals", body), as_json=as_json)
-
-
-def _client(home: Path, person: str | None, role: Role) -> ControlClient:
-    return ControlClient(home, person or role.value)
 
 
 def _head(standing: dict[str, Any], name: str, *, widens: bool) -> dict[str, Any]:

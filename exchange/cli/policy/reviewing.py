@@ -13,6 +13,7 @@ import typer
 from contracts.clock import beijing, epoch_ms, parse_rfc3339
 from contracts.errors import Usage
 from contracts.messages import Role
+from exchange.cli.acting import control
 from exchange.cli.output import (
     EXCHANGE_HOME,
     ExchangeHome,
@@ -59,7 +60,7 @@ def explain(
     if question is not None:
         told = _explained_here(question, source)
     else:
-        told = _client(home, person).get(f"/operator/policy/decisions/{decision}")
+        told = control(home, person, Role.AUDITOR).get(f"/operator/policy/decisions/{decision}")
     if as_json:
         print_json(told)
         return
@@ -87,7 +88,7 @@ def who_can(
     supposed = {"dataset": dataset, "purpose": purpose, "address": address}
     if at is not None:
         supposed["at"] = str(epoch_ms(parse_since(at)))
-    client = _client(home, person)
+    client = control(home, person, Role.AUDITOR)
     receive = _review(client, {**supposed, "action": "transfer"})
     apply = _review(client, {**supposed, "action": "apply"})
     if as_json:
@@ -121,7 +122,7 @@ def decisions(
         "since": None if since is None else epoch_ms(parse_since(since)),
         "limit": limit,
     }
-    found = _client(home, person).get("/operator/policy/decisions", query)["decisions"]
+    found = control(home, person, Role.AUDITOR).get("/operator/policy/decisions", query)["decisions"]
     if as_json:
         print_json(found)
         return
@@ -142,10 +143,6 @@ def decisions(
         for row in found
     ]
     show_rows(rows, columns, as_json=False, title="决定 decisions")
-
-
-def _client(home: Path, person: str | None) -> ControlClient:
-    return ControlClient(home, person or Role.AUDITOR.value)
 
 
 def _explained_here(file: Path, source: Path | None) -> Row:

@@ -9,7 +9,7 @@ import typer
 
 from contracts.errors import Unavailable
 from exchange.cli.output import JsonFlag, print_json, progress_bar, say, show, show_rows
-from exchange.cli.policy.app import app
+from exchange.cli.policy.app import BundlePath, app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +37,6 @@ _COMPARED = {
     "permits": "准许 permits",
     "denials": "拒绝 denials",
 }
-
-BundlePath = Annotated[
-    Path | None,
-    typer.Option("--bundle", exists=True, help="策略包目录或归档,缺省为随附的策略包 / a folder or archive"),
-]
 
 
 class OpaSilent(Unavailable):

@@ -5,6 +5,7 @@ carries both in its metadata too, so that they travel with a copy.
 """
 
 from contracts.messages import Discharged, Expiry, PurposeBinding
+from contracts.view import EXPIRY_MARK, PURPOSE_MARK
 from nodes.delivering.duties.handler import Delivery, Draft, DutyFailed
 
 
@@ -22,9 +23,9 @@ def set_expiry(_delivery: Delivery, _duty: Expiry) -> Discharged:
 
 def mark_purpose(draft: Draft, duty: PurposeBinding) -> None:
     """Write the purpose into the file."""
-    draft.marks["headwaters.purpose"] = duty.purpose
+    draft.marks[PURPOSE_MARK] = duty.purpose
 
 
 def mark_expiry(draft: Draft, duty: Expiry) -> None:
     """Write into the file how many days it may be kept."""
-    draft.marks["headwaters.delete-after-days"] = str(duty.days)
+    draft.marks[EXPIRY_MARK] = str(duty.days)

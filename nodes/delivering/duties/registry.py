@@ -26,8 +26,7 @@ from contracts.messages import (
     RowFilter,
     Watermark,
 )
-from nodes.delivering import quotas, watermarks
-from nodes.delivering.duties import keeping
+from nodes.delivering.duties import keeping, quotas, watermarks
 from nodes.delivering.duties.aggregates import aggregate
 from nodes.delivering.duties.canonical import put_in_order
 from nodes.delivering.duties.handler import Delivery, Draft, DutyFailed, Keep, Mark, Shape

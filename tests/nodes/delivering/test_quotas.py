@@ -27,7 +27,7 @@ from contracts.messages import (
     Receipt,
 )
 from nodes.delivering.duties.handler import Delivery, View
-from nodes.delivering.quotas import (
+from nodes.delivering.duties.quotas import (
     LONGEST_RATE,
     QuotaSpent,
     TooManyFetches,

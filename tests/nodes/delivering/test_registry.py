@@ -26,7 +26,7 @@ from contracts.messages import (
 from nodes.delivering.deliver import find_delivery
 from nodes.delivering.duties import registry
 from nodes.delivering.duties.handler import Draft
-from nodes.delivering.watermarks import digest_of
+from nodes.delivering.duties.watermarks import digest_of
 from nodes.sharing_tables import DeliveryRow, OutboxRow, UseRow, ViewRow
 from nodes.signed import peek_statement
 from tests.nodes.delivering.presented import refused

@@ -24,8 +24,9 @@ from contracts.messages import (
     Receipt,
     Watermark,
 )
+from contracts.view import WATERMARK_MARK
+from nodes.delivering.duties.watermarks import digest_of, find_token, make_token
 from nodes.delivering.tracing import NoSuchFile, NotTraced, trace
-from nodes.delivering.watermarks import MARK, digest_of, find_token, make_token
 from nodes.receiving.pull import PullOptions, Received, pull
 from nodes.secret_key import secret_key
 from nodes.sharing_tables import DeliveryRow, WatermarkRow
@@ -71,7 +72,7 @@ def test_a_marked_file_carries_token_purpose_and_end(world: World) -> None:
     marks = pl.read_parquet_metadata(file.path)
     assert marks["headwaters.purpose"] == PURPOSE
     assert marks["headwaters.delete-after-days"] == "30"
-    assert find_token(world.provider, marks[MARK]) is not None
+    assert find_token(world.provider, marks[WATERMARK_MARK]) is not None
     assert pl.read_parquet(file.path).height == 40
 
 
@@ -201,11 +202,13 @@ def test_a_marked_file_that_was_written_anew_is_still_traced(world: World) -> No
     """The mark speaks, and it is said whether the rows are those that were delivered."""
     asks(world, marked(world))
     file = received(world)
-    token = pl.read_parquet_metadata(file.path)[MARK]
-    shuffled = rewritten(file.path, world.folder, lambda frame: frame.reverse().head(7), **{MARK: token})
+    token = pl.read_parquet_metadata(file.path)[WATERMARK_MARK]
+    shuffled = rewritten(
+        file.path, world.folder, lambda frame: frame.reverse().head(7), **{WATERMARK_MARK: token}
+    )
     as_is = trace(world.provider, shuffled)
     invented = rewritten(
-        file.path, world.folder, lambda frame: frame.with_columns(ph=pl.lit(1.5)), **{MARK: token}
+        file.path, world.folder, lambda frame: frame.with_columns(ph=pl.lit(1.5)), **{WATERMARK_MARK: token}
     )
     forged = trace(world.provider, invented)
 
@@ -262,7 +265,7 @@ def test_a_mark_of_another_node_is_not_read(world: World) -> None:
     asks(world, marked(world))
     file = received(world)
     foreign = rewritten(
-        file.path, world.folder, lambda frame: frame.with_columns(ph=0.5), **{MARK: "ab" * 32}
+        file.path, world.folder, lambda frame: frame.with_columns(ph=0.5), **{WATERMARK_MARK: "ab" * 32}
     )
 
     with pytest.raises(NotTraced, match="did not make"):
@@ -273,7 +276,7 @@ def test_a_book_that_was_tampered_with_accuses_nobody(world: World) -> None:
     """A token counts only where the home's key makes it again."""
     asks(world, marked(world))
     file = received(world)
-    token = pl.read_parquet_metadata(file.path)[MARK]
+    token = pl.read_parquet_metadata(file.path)[WATERMARK_MARK]
     with world.provider.database.transaction() as session:
         row = session.get_one(WatermarkRow, token)
         row.recipient = OTHER

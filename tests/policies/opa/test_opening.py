@@ -1,6 +1,7 @@
 """Opening an engine on a server: which URLs and files are taken, and what its session cannot do."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from policies.opa.address import Address, BadPolicyUrl
 from policies.opa.private_files import PolicyFileExposed, PolicyFileUnreadable
 from policies.opa.server import ServerEngine
 from policies.opa.session import Session
-from tests.policies.opa.authority import Authority
+from tests.certificates import Authority
 from tests.policies.opa.faults import GOOD
 from tests.policies.opa.hostile import hostile_server
 from tests.policies.questions import TRANSFER
@@ -185,10 +186,7 @@ def test_facts_that_do_not_fit_are_not_sent() -> None:
     """What the schema refuses never reaches the server."""
     with hostile_server(GOOD) as server:
         engine = ServerEngine(server.url, shipped_bundle().digest, EngineOptions(deadline_seconds=30))
-        odd = object.__new__(type(TRANSFER))
-        for name in TRANSFER.__slots__:
-            object.__setattr__(odd, name, getattr(TRANSFER, name))
-        object.__setattr__(odd, "purpose", 7)
+        odd = replace(TRANSFER, purpose=7)  # type: ignore[arg-type]  # wrong on purpose
         decision = asyncio.run(engine.decide(odd))
 
         assert server.asked == []

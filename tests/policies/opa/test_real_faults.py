@@ -13,8 +13,8 @@ from policies.engine import EngineOptions
 from policies.opa.archive import MANIFEST, pack
 from policies.opa.breaker import THRESHOLD
 from policies.opa.server import ServerEngine
+from tests.certificates import Authority, Pair
 from tests.opa_server import free_ports, opa_server, serving, write_unsigned
-from tests.policies.opa.authority import Authority, Pair
 from tests.policies.opa.hostile import hostile_server
 from tests.policies.questions import TRANSFER
 
@@ -63,8 +63,10 @@ def ask(url: str, options: EngineOptions | None = None, bundle: Bundle | None = 
 def refused(decision: Decision, reason: str) -> bool:
     """Tell whether a decision is the indeterminate refusal with this reason, and nothing else."""
     return (decision.outcome, decision.allowed, decision.codes, decision.obligations) == (
-        *("indeterminate", False),
-        *([reason], ()),
+        "indeterminate",
+        False,
+        [reason],
+        (),
     )
 
 

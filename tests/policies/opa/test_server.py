@@ -19,8 +19,8 @@ from policies.engine import EngineOptions, PullingEngine, open_engine
 from policies.opa.archive import MANIFEST, SIGNATURES, pack, unpack
 from policies.opa.server import ServerEngine
 from policies.opa.signing import create_key, public_pem, signed_archive
+from tests.certificates import Authority
 from tests.opa_server import Opa, opa, opa_server, serving, write_unsigned  # noqa: F401  # opa is a fixture
-from tests.policies.opa.authority import Authority
 from tests.policies.questions import APPLY, TRANSFER
 
 pytestmark = pytest.mark.real

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from policies.bundle import shipped_folder
 from policies.profile.capabilities import write
 from tests.parts import require
 
 FILE = Path(str(files("policies.profile") / "capabilities.json"))
-RULES = Path(str(files("policies") / "rego")) / "headwaters"
+RULES = shipped_folder() / "headwaters"
 
 
 def check(*paths: Path) -> "subprocess.CompletedProcess[str]":

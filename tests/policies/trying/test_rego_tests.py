@@ -1,11 +1,10 @@
 """The runner of the tests that policies bring: what passes, what fails, and what is refused."""
 
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from policies.bundle import shipped_bundle
+from policies.bundle import shipped_bundle, shipped_folder
 from policies.profile.limits import OutsideProfile
 from policies.trying.rego_tests import Verdict, read_tests, run
 
@@ -19,7 +18,7 @@ def one(body: str, package: str = HEAD) -> list[Verdict]:
 
 def test_the_shipped_tests_pass() -> None:
     """Every test beside the shipped policies passes in the embedded engine, and there are many."""
-    verdicts = run(shipped_bundle(), read_tests(Path(str(files("policies") / "rego"))))
+    verdicts = run(shipped_bundle(), read_tests(shipped_folder()))
 
     assert [verdict for verdict in verdicts if not verdict.passed] == []
     assert len(verdicts) > 50

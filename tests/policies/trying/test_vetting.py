@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.canonical import canonical_bytes
-from policies.bundle import Bundle, shipped_bundle
+from policies.bundle import Bundle, shipped_bundle, shipped_folder
 from policies.trying import vetting
 from policies.trying.vetting import (
     BundleUnfit,
@@ -21,7 +21,7 @@ from policies.trying.vetting import (
 )
 from tests.policies.questions import APPLY, TRANSFER
 
-TESTS = Path(__file__).parents[3] / "policies" / "rego" / "tests"
+TESTS = shipped_folder() / "tests"
 
 
 def _asked() -> list[PastQuestion]:

@@ -14,9 +14,8 @@ from typer.testing import CliRunner, Result
 from audit.keys.signing import load_key
 from contracts.errors import Conflict, HeadwatersError, NotFound, Refused, Usage
 from contracts.problem import error_from
-from exchange.cli import people
+from exchange.cli import acting
 from exchange.cli.app import app
-from exchange.cli.policy import changing
 from policies.bundle import Bundle, BundleTampered, shipped_bundle
 from policies.opa.signing import (
     BundleUnsigned,
@@ -59,8 +58,7 @@ def run(alliance: Alliance, monkeypatch: pytest.MonkeyPatch) -> Run:
                 raise error_from(answer.status_code, answer.content)
             return answer.json()
 
-    for module in (changing, people):
-        monkeypatch.setattr(module, "ControlClient", InProcess)
+    monkeypatch.setattr(acting, "ControlClient", InProcess)
 
     def invoke(*words: str, exit_code: int = 0) -> Any:
         home = ["--home", str(alliance.parts.settings.home)]

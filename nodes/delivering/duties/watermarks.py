@@ -13,12 +13,11 @@ import hmac
 from contracts.canonical import canonical_bytes, sha256_hex
 from contracts.clock import epoch_ms
 from contracts.messages import Discharged, Watermark
+from contracts.view import WATERMARK_MARK
 from nodes.delivering.duties.handler import Draft, DutyFailed
 from nodes.node import Node
 from nodes.secret_key import secret_key
 from nodes.sharing_tables import WatermarkRow
-
-MARK = "headwaters.watermark"
 
 
 def mark_view(draft: Draft, duty: Watermark) -> Discharged:
@@ -38,7 +37,7 @@ def mark_view(draft: Draft, duty: Watermark) -> Discharged:
     with draft.node.database.transaction() as session:
         if session.get(WatermarkRow, token) is None:
             session.add(row)
-    draft.marks[MARK] = token
+    draft.marks[WATERMARK_MARK] = token
     return Discharged(kind="watermark", token=digest_of(token))
 
 
