@@ -8,7 +8,7 @@ field, in column order, its title, unit and classification. It comes from anothe
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jsonschema_rs
 import orjson
@@ -18,7 +18,29 @@ from pydantic import Field, JsonValue
 
 from contracts.dialect import Reason, lint
 from contracts.errors import Invalid
-from contracts.messages import BadMessage, ContractId, ContractRef, Long, Short, Text, Version, Wire
+from contracts.messages import (
+    BadMessage,
+    ContractId,
+    ContractRef,
+    DatasetId,
+    Long,
+    Sharing,
+    Short,
+    Text,
+    Version,
+    Wire,
+)
+from contracts.promises import (
+    MAX_CODE_LISTS,
+    MAX_RULES,
+    CodeEdition,
+    Compatibility,
+    FieldName,
+    QualityRule,
+    Series,
+    ServiceLevels,
+    fields_of,
+)
 
 MAX_CONTRACT_BYTES = 256 * 1024
 MAX_CONTRACT_DEPTH = 24
@@ -26,7 +48,6 @@ REGEX_BYTES = 1 << 20
 
 Kind = Literal["string", "number", "integer", "boolean", "object", "array"]
 Classification = Annotated[int, Field(ge=1, le=4, description="1 public … 4 core")]
-FieldName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ContractRefused(Invalid):
@@ -58,6 +79,17 @@ class RecordField(Wire):
 class Contract(Wire):
     """What a dataset's records look like and mean; immutable under id and version."""
 
+    later: ClassVar[tuple[str, ...]] = (
+        "key",
+        "series",
+        "codes",
+        "service",
+        "quality",
+        "sharing",
+        "purposes",
+        "compatibility",
+    )
+
     contract: Literal[1]
     id: ContractId
     version: Version
@@ -70,6 +102,18 @@ class Contract(Wire):
     fields: Annotated[list[RecordField], Field(min_length=1, max_length=400)]
     record: dict[str, JsonValue]
     example: Annotated[Long, Field(description="one valid record as JSON text")]
+    key: Annotated[list[FieldName], Field(max_length=16, description="what tells a record from others")] = (
+        Field(default=[])
+    )
+    series: Series | None = None
+    codes: Annotated[list[CodeEdition], Field(max_length=MAX_CODE_LISTS)] = Field(default=[])
+    service: ServiceLevels | None = None
+    quality: Annotated[list[QualityRule], Field(max_length=MAX_RULES)] = Field(default=[])
+    sharing: Annotated[Sharing | None, Field(description="null: each dataset says it for itself")] = None
+    purposes: Annotated[list[DatasetId], Field(max_length=100, description="empty: any purpose")] = Field(
+        default=[]
+    )
+    compatibility: Compatibility = Compatibility.BACKWARD
 
     @cached_property
     def digest(self) -> str:
@@ -220,6 +264,29 @@ def _field_faults(contract: Contract) -> list[Reason]:
         for field in contract.fields
         if field.classification > contract.classification
     ]
+    return faults + _promise_faults(contract)
+
+
+def _promise_faults(contract: Contract) -> list[Reason]:
+    """List what the promises say of fields that the record does not have, and what they say twice."""
+    series = contract.series
+    named = [("/key", name) for name in contract.key]
+    named += [("/series", name) for name in ([series.time, *series.by] if series else [])]
+    named += [(f"/codes/{code.list_id}", name) for code in contract.codes for name in code.fields]
+    named += [(f"/quality/{rule.id}", name) for rule in contract.quality for name in fields_of(rule)]
+    faults = [
+        Reason(place, "所列字段不在契约内", f"the contract has no field {name[:60]!r}")
+        for place, name in named
+        if contract.field_schema(name) is None
+    ]
+    ids = [rule.id for rule in contract.quality]
+    faults += [
+        Reason(f"/quality/{name}", "规则编号重复", "two rules have this id")
+        for name in sorted({name for name in ids if ids.count(name) > 1})
+    ]
+    lists = [code.list_id for code in contract.codes]
+    if len(set(lists)) != len(lists):
+        faults.append(Reason("/codes", "代码表重复", "a code list stands twice"))
     return faults
 
 

@@ -5,9 +5,12 @@ They go through the same ``parse_contract`` as a partner's contract; being ours 
 
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from contracts.errors import NotFound
-from contracts.schema import Contract, parse_contract
+from contracts.schema import MAX_CONTRACT_BYTES, Contract, parse_contract
+
+_ODCS_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 class NoSuchContract(NotFound):
@@ -17,6 +20,48 @@ class NoSuchContract(NotFound):
     title_zh = "契约库中没有该契约"
     next_zh = "用 headwaters contract library 列出全部契约。"
     next_en = "headwaters contract library lists them all."
+
+
+class NoContractFile(NotFound):
+    """The contract file cannot be read."""
+
+    code = "no-contract-file"
+    title_zh = "契约文件无法读取"
+    next_zh = "核对路径与权限;或写契约库编号,headwaters contract library 列出全部。"
+    next_en = "Check the path and its permissions, or name a library id: headwaters contract library lists them."
+
+
+def named(text: str) -> Contract:
+    """Find a contract as a person names it: a library id, or the path of a file.
+
+    A ``.json`` file holds a contract of ours; a ``.yaml`` or ``.yml`` file one in the Open Data Contract
+    Standard. A name with neither dot nor slash is an id.
+
+    Raises:
+        NoSuchContract: the library has no contract of this id.
+        NoContractFile: the file is missing, no plain file, or may not be read.
+        ContractRefused, BadMessage: the file holds no contract that may be used.
+    """
+    if not any(sign in text for sign in "./\\"):
+        return load(text)
+    path = Path(text)
+    raw = _file_bytes(path)
+    if path.suffix.lower() in _ODCS_SUFFIXES:
+        from contracts.odcs import import_contract  # noqa: PLC0415 - reads YAML, which few commands need
+
+        return import_contract(raw)
+    return parse_contract(raw)
+
+
+def _file_bytes(path: Path) -> bytes:
+    """Read a contract file; one byte above the limit is enough for the parser to refuse it."""
+    try:
+        if not path.is_file():
+            raise NoContractFile(f"{path.name[:200]} is no file that can be read here")
+        with path.open("rb") as file:
+            return file.read(MAX_CONTRACT_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise NoContractFile(f"{path.name[:200]!r} cannot be read") from error
 
 
 @cache

@@ -108,10 +108,28 @@ class SourceNote(Wire):
     synthetic: bool
 
 
+class FindingCount(Wire):
+    """How many records of a release one quality rule of its contract points at; no values, no keys."""
+
+    rule: Short
+    kind: Short
+    severity: Literal["info", "warning", "error"]
+    records: Annotated[int, Field(ge=1)]
+
+
+class Corrects(Wire):
+    """The earlier release that a release replaces, and the objection that led to it; null where none did."""
+
+    number: Annotated[int, Field(ge=1)]
+    manifest: Digest
+    objection: Short | None
+
+
 class Manifest(Statement):
     """One release of a feed: immutable, numbered from 1, chained by digest; signed by the provider."""
 
     payload_type: ClassVar[str] = "application/vnd.headwaters.release.v1+json"
+    later: ClassVar[tuple[str, ...]] = ("findings", "corrects")
 
     dataset: DatasetId
     provider: ParticipantId
@@ -122,6 +140,8 @@ class Manifest(Statement):
     counts: Counts
     source: SourceNote
     at: At
+    findings: Annotated[list[FindingCount], Field(max_length=64)] = Field(default=[])
+    corrects: Corrects | None = None
 
 
 class CatalogEntry(Wire):

@@ -61,13 +61,21 @@ class BadMessage(Invalid):
 
 
 class Wire(BaseModel):
-    """A frozen shape that refuses unknown fields."""
+    """A frozen shape that refuses unknown fields.
+
+    ``later`` names the fields that a shape was given after it was in use. The canonical bytes leave them out
+    while they say nothing, so what was signed or digested before keeps its spelling.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
+    later: ClassVar[tuple[str, ...]] = ()
 
     def canonical(self) -> bytes:
         """Write the canonical bytes."""
-        value: Json = self.model_dump(mode="json")
+        value: dict[str, Json] = self.model_dump(mode="json")
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+                del value[name]
         return canonical_bytes(value)
 
     def content_digest(self) -> str:

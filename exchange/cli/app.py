@@ -8,7 +8,6 @@ import typer
 from exchange.cli import (
     audit,
     completeness,
-    contract,
     demo,
     doctor,
     emergency,
@@ -17,10 +16,13 @@ from exchange.cli import (
     keys,
     node,
     people,
+    quarantine,
     retention,
     sharing,
     trust,
 )
+from exchange.cli.contract import checking, shelf  # noqa: F401  # to add commands
+from exchange.cli.contract.app import app as contract_app
 from exchange.cli.output import out
 from exchange.cli.policy import bundling, changing, reviewing, trying  # noqa: F401  # to add commands
 from exchange.cli.policy.app import app as policy_app
@@ -36,11 +38,11 @@ exchange.app.command()(retention.erase)
 exchange.app.add_typer(people.app, name="person", help="交换中心人员 / the exchange's people")
 app.add_typer(exchange.app, name="exchange", help="交换中心运维 / the exchange's operator")
 app.add_typer(node.app, name="node", help="省级节点 / a province's node")
-app.add_typer(contract.app, name="contract", help="数据契约 / schema contracts")
+app.add_typer(contract_app, name="contract", help="数据契约 / schema contracts")
 app.add_typer(sharing.dataset_app, name="dataset", help="数据集登记 / declare a dataset")
 app.add_typer(sharing.catalog_app, name="catalog", help="目录检索 / find data")
 app.add_typer(sharing.agreement_app, name="agreement", help="共享协议 / agreements")
-app.add_typer(sharing.quarantine_app, name="quarantine", help="隔离区 / rejected rows")
+app.add_typer(quarantine.app, name="quarantine", help="隔离区 / rejected rows")
 app.add_typer(keeping.received_app, name="received", help="已接收的数据 / what was received, until when")
 app.add_typer(trust.app, name="trust", help="各省共签的信任根 / the trust root that the provinces sign")
 app.add_typer(policy_app, name="policy", help="访问策略 / access policies")

@@ -16,7 +16,6 @@ from nodes.control import ControlClient
 dataset_app = typer.Typer(no_args_is_help=True)
 catalog_app = typer.Typer(no_args_is_help=True)
 agreement_app = typer.Typer(no_args_is_help=True)
-quarantine_app = typer.Typer(no_args_is_help=True)
 
 
 @dataset_app.command("declare")
@@ -93,37 +92,6 @@ def publish(
         "/local/publish", {"path": str(file.resolve()), "dataset": dataset}
     )
     show(follow(lines, file.name, as_json=as_json), as_json=as_json, title="已发布 published")
-
-
-@quarantine_app.command("list")
-def quarantine_list(
-    dataset: Annotated[str | None, typer.Option()] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    home: NodeHome = NODE_HOME,
-    person: Person = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """列出被拒绝的行及理由 / list rejected rows with reasons."""
-    query = {"limit": str(limit), **({"dataset": dataset} if dataset else {})}
-    answer = ControlClient(home, person).get("/local/quarantine", query)
-    columns = {
-        "id": "编号 id",
-        "dataset": "数据集 dataset",
-        "row": "行 row",
-        "pointer": "位置 pointer",
-        "rule": "规则 rule",
-        "value": "值 value",
-    }
-    show_rows(answer["rows"], columns, as_json=as_json, title=f"隔离区 quarantine, {answer['total']}")
-
-
-@quarantine_app.command("show")
-def quarantine_show(
-    row_id: int, home: NodeHome = NODE_HOME, person: Person = None, as_json: JsonFlag = False
-) -> None:
-    """查看一行的全部理由 / show one rejected row with every reason."""
-    answer = ControlClient(home, person).get(f"/local/quarantine/{row_id}")
-    show(answer, as_json=as_json, title="被拒绝的行 rejected row")
 
 
 @catalog_app.command("search")

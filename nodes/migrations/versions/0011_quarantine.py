@@ -1,0 +1,10 @@
+"""Rejected rows that are worked through: states, re-submissions, withdrawals."""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""

@@ -1,0 +1,10 @@
+"""Notices of contracts that end, and what this node acknowledged."""
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
