@@ -64,6 +64,11 @@ def pointer_token(text: str) -> str:
     return text.replace("~", "~0").replace("/", "~1")
 
 
+def pointer_text(token: str) -> str:
+    """Read one reference token (RFC 6901 s4)."""
+    return token.replace("~1", "/").replace("~0", "~")
+
+
 def lint(record: Mapping[str, object]) -> list[Reason]:
     """List every way in which a record schema leaves the dialect; an empty list admits it."""
     reasons: list[Reason] = []
@@ -141,8 +146,9 @@ def _judge_text(place: _Place, schema: Mapping[str, object]) -> Iterator[Reason]
 
 
 def _judge_shape(place: _Place, schema: Mapping[str, object]) -> Iterator[Reason]:
-    if not all(isinstance(key, str) and key.isascii() for key in _keys(schema.get("properties"))):
-        yield place.reason("字段名须为 ASCII", "field names are ASCII")
+    names = _keys(schema.get("properties"))
+    if not all(isinstance(name, str) and name.isascii() and name.isprintable() for name in names):
+        yield place.reason("字段名须为可见 ASCII 字符", "field names are printable ASCII")
     extra = schema.get("additionalProperties")
     if extra is not None and not isinstance(extra, bool):
         yield place.reason("additionalProperties 须为 true 或 false", "additionalProperties is true or false")

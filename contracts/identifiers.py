@@ -10,7 +10,7 @@ from enum import StrEnum
 from contracts.errors import Invalid
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 letters, so five bits of a byte draw one evenly
-_OPAQUE = re.compile(r"[pgqasecxm]-[a-z2-9]{12}", re.ASCII)
+_OPAQUE = re.compile(r"[pgqasecxmo]-[a-z2-9]{12}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -31,6 +31,7 @@ class Kind(StrEnum):
     DECISION = "c"
     MESSAGE = "x"
     EMERGENCY = "m"
+    OBJECTION = "o"
 
 
 class BadIdentifier(Invalid, ValueError):

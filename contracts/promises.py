@@ -7,9 +7,9 @@ whole numbers only (``contracts.canonical``). Dimensions are those of ODCS 3.1 (
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.messages import ContractId, Short, Text, Wire
 
@@ -68,8 +68,9 @@ class Dimension(StrEnum):
 class Series(Wire):
     """How records follow one another in time: ``by`` tells one series from another, as a station does.
 
-    ``time`` names a field with an RFC 3339 moment, a date, or local time as ``YYYY-MM-DDTHH:MM[:SS]``;
-    ``zone`` says where a local time is read, as an offset from UTC, or null where the source says nothing.
+    ``time`` names a field with an RFC 3339 moment, a date, a year, or local time as
+    ``YYYY-MM-DDTHH:MM[:SS]``; ``zone`` says where a local time is read, as an offset from UTC, or null where
+    the source says nothing.
     """
 
     time: FieldName
@@ -112,10 +113,16 @@ class _Rule(Wire):
 
 
 class CompleteSeries(_Rule):
-    """Completeness: of the records that the series' step lets expect in a day, at least so many are there."""
+    """Completeness: of the records that the series' step lets expect in a day or hour, so many are there.
+
+    With ``fields``, each is judged by itself, and a record counts for it where it holds a value, as HJ 663
+    asks for 20 hourly values of a pollutant before a daily mean of it is valid.
+    """
 
     kind: Literal["complete-series"]
     minimum_percent: Percent
+    per: Literal["hour", "day"] = "day"
+    fields: Annotated[list[FieldName], Field(max_length=50)] = Field(default=[])
 
 
 class Timely(_Rule):
@@ -196,6 +203,57 @@ class KnownCode(_Rule):
     field: FieldName
 
 
+class Copied(_Rule):
+    """Accuracy: fields that separate instruments fill show the same value, record for record.
+
+    It is found where at least ``records`` records hold both values and all of these pairs are equal.
+    """
+
+    kind: Literal["copied"]
+    fields: Annotated[list[FieldName], Field(min_length=2, max_length=8)]
+    records: Annotated[int, Field(ge=2, le=1_000_000)]
+
+
+class Derivation(StrEnum):
+    """What a standard works out of measured values, in the edition that the record names or the name has."""
+
+    AIR_INDEX_OF_A_DAY = "hj-633-index-of-a-day"
+    CLASS_OF_A_SECTION = "gb-3838-2002-class"
+
+
+INPUTS: dict[Derivation, frozenset[str]] = {
+    Derivation.AIR_INDEX_OF_A_DAY: frozenset({"SO2", "NO2", "PM10", "CO", "O3-8h", "PM2.5", "edition"}),
+    Derivation.CLASS_OF_A_SECTION: frozenset({"w01001", "w01009", "w01019", "w21003", "w21011", "body"}),
+}
+
+
+class Input(Wire):
+    """Which field holds an input of a derivation."""
+
+    name: Short
+    field: FieldName
+
+
+class Recomputed(_Rule):
+    """Consistency: a field differs from what a standard works out of the record's other fields.
+
+    Judged are the records in which the field and every input hold a value; a concentration is converted from
+    its field's unit into that of the standard.
+    """
+
+    kind: Literal["recomputed"]
+    field: FieldName
+    by: Annotated[Derivation, Field(strict=False)]
+    inputs: Annotated[list[Input], Field(min_length=1, max_length=20)]
+
+    @model_validator(mode="after")
+    def _inputs_are_those_of_the_derivation(self) -> Self:
+        named = [one.name for one in self.inputs]
+        if len(set(named)) != len(named) or set(named) != INPUTS[self.by]:
+            raise ValueError(f"the inputs of {self.by} are: {', '.join(sorted(INPUTS[self.by]))}")
+        return self
+
+
 QualityRule = Annotated[
     CompleteSeries
     | Timely
@@ -207,7 +265,9 @@ QualityRule = Annotated[
     | Duplicate
     | ClockShift
     | Missing
-    | KnownCode,
+    | KnownCode
+    | Copied
+    | Recomputed,
     Field(discriminator="kind"),
 ]
 
@@ -223,6 +283,8 @@ DIMENSIONS: dict[str, Dimension] = {
     "clock-shift": Dimension.CONSISTENCY,
     "missing": Dimension.COMPLETENESS,
     "known-code": Dimension.CONFORMITY,
+    "copied": Dimension.ACCURACY,
+    "recomputed": Dimension.CONSISTENCY,
 }
 
 
@@ -234,11 +296,13 @@ def decimal(text: str) -> Decimal:
 def fields_of(rule: QualityRule) -> tuple[str, ...]:
     """Name the fields that a rule itself names; those of the series are not among them."""
     match rule:
-        case Stuck() | Sentinel() | Duplicate() | Missing():
+        case CompleteSeries() | Stuck() | Sentinel() | Duplicate() | Missing() | Copied():
             return tuple(rule.fields)
         case Ordered():
             return (rule.lesser, rule.greater)
         case Plausible() | Jump() | KnownCode():
             return (rule.field,)
-        case CompleteSeries() | Timely() | ClockShift():
+        case Recomputed():
+            return (rule.field, *(one.field for one in rule.inputs))
+        case Timely() | ClockShift():
             return ()

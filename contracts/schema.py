@@ -216,6 +216,14 @@ def parse_contract(raw: bytes) -> Contract:
     return contract
 
 
+def contract_text(contract: Contract) -> bytes:
+    """Write a contract as the file that a person edits: in the order of its words, Chinese as it is."""
+    told = orjson.loads(contract.canonical())
+    whole: dict[str, Any] = contract.model_dump(mode="json")
+    ordered = {name: whole[name] for name in type(contract).model_fields if name in told}
+    return orjson.dumps(ordered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def _check_text(raw: bytes) -> None:
     if len(raw) > MAX_CONTRACT_BYTES:
         raise ContractRefused(f"a contract has at most {MAX_CONTRACT_BYTES} bytes")

@@ -9,14 +9,16 @@ reading.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache
 
 from audit.formats.names import valid_name
 from audit.keys.signing import PublicKey
+from audit.log.entry_kinds import EntryKind
 from contracts.canonical import Json
 from contracts.errors import Invalid
 from contracts.identifiers import Kind, parse_digest, parse_id, parse_name, parse_version
+
+__all__ = ["FIELDS", "TIME", "EntryInvalid", "EntryKind", "Field", "check_fields", "check_key"]
 
 MAX_ENTRY_BYTES = 4096  # ten times a grant; a bundle of 256 stays near 1 MiB at worst
 MAX_CODES = 32  # reasons in one denial; the rest stands in the evidence
@@ -36,44 +38,6 @@ class EntryInvalid(Invalid):
 
     code = "entry-invalid"
     title_zh = "日志条目格式不正确"
-
-
-class EntryKind(StrEnum):
-    """The kinds of entry, as they stand in ``t``."""
-
-    SHARD_OPEN = "shard.open"
-    SHARD_CLOSE = "shard.close"
-    MEMBER_JOIN = "member.join"
-    MEMBER_APPROVE = "member.approve"
-    MEMBER_SUSPEND = "member.suspend"
-    MEMBER_QUARANTINE = "member.quarantine"
-    MEMBER_RESUME = "member.resume"
-    MEMBER_REVOKE = "member.revoke"
-    DIRECTORY = "directory"
-    CONTRACT_PUBLISH = "contract.publish"
-    DATASET_PUBLISH = "dataset.publish"
-    RELEASE_PUBLISH = "release.publish"
-    APPLICATION_OPEN = "application.open"
-    AGREEMENT = "agreement"
-    AGREEMENT_END = "agreement.end"
-    GRANT = "grant"
-    DENY = "deny"
-    DENY_ROLLUP = "deny.rollup"
-    DONE = "done"
-    EXPIRE = "expire"
-    ABORT = "abort"
-    HEADS = "heads"
-    COUNT = "count"
-    KEY_ROTATE = "key.rotate"
-    KEY_REVOKE = "key.revoke"
-    TRUST_ROOT = "trust.root"
-    TWIN = "twin"
-    EMERGENCY_DECLARE = "emergency.declare"
-    EMERGENCY_END = "emergency.end"
-    EMERGENCY_REVIEW = "emergency.review"
-    SECURITY_EVENT = "sec.event"
-    POLICY_ACTIVATE = "policy.activate"
-    ADMIN_ACT = "admin.act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +177,14 @@ FIELDS: dict[EntryKind, dict[str, Field]] = {
     EntryKind.MEMBER_REVOKE: _MEMBER,
     EntryKind.DIRECTORY: {"n": _NUMBER, "prev": _DIGEST.or_null(), "dig": _DIGEST},
     EntryKind.CONTRACT_PUBLISH: {"part": _PARTICIPANT, "ctr": _CONTRACT, "dig": _DIGEST},
+    EntryKind.CONTRACT_DEPRECATE: {
+        "part": _PARTICIPANT,
+        "ctr": _CONTRACT,
+        "suc": _CONTRACT,
+        "dig": _DIGEST,
+        "until": TIME,
+    },
+    EntryKind.CONTRACT_ACKNOWLEDGE: {"part": _PARTICIPANT, "ctr": _CONTRACT, "dep": _DIGEST, "dig": _DIGEST},
     EntryKind.DATASET_PUBLISH: {"part": _PARTICIPANT, "dsc": _COMMITMENT, "dig": _DIGEST, "n": _NUMBER},
     EntryKind.RELEASE_PUBLISH: {
         "part": _PARTICIPANT,
@@ -333,6 +305,33 @@ FIELDS: dict[EntryKind, dict[str, Field]] = {
         "dig": _COMMITMENT,
         "act": _COMMITMENT,
         "role": _CODE,
+    },
+    EntryKind.OBJECTION_OPEN: {
+        "obj": _identifier(Kind.OBJECTION),
+        "cons": _PARTICIPANT,
+        "prov": _PARTICIPANT,
+        "gid": _identifier(Kind.GRANT),
+        "dsc": _COMMITMENT,
+        "man": _DIGEST,
+        "n": _COUNT,
+        "dig": _DIGEST,
+    },
+    EntryKind.OBJECTION_STEP: {
+        "obj": _identifier(Kind.OBJECTION),
+        "by": _PARTICIPANT,
+        "what": _CODE,
+        "n": _NUMBER,
+        "dig": _DIGEST,
+    },
+    EntryKind.OBJECTION_CLOSE: {"obj": _identifier(Kind.OBJECTION), "why": _CODE},
+    # The release that replaces another: one entry for each objection that it settles, or one without any.
+    EntryKind.CORRECTION: {
+        "part": _PARTICIPANT,
+        "obj": _identifier(Kind.OBJECTION).or_null(),
+        "dsc": _COMMITMENT,
+        "old": _DIGEST,
+        "man": _DIGEST,
+        "n": _COUNT,
     },
     EntryKind.SECURITY_EVENT: {
         "eid": _identifier(Kind.EVENT),

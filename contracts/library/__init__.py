@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from contracts.errors import NotFound
+from contracts.inspection import Inspection, inspect_contract, second_opinion
 from contracts.schema import MAX_CONTRACT_BYTES, Contract, parse_contract
 
 _ODCS_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -28,7 +29,9 @@ class NoContractFile(NotFound):
     code = "no-contract-file"
     title_zh = "契约文件无法读取"
     next_zh = "核对路径与权限;或写契约库编号,headwaters contract library 列出全部。"
-    next_en = "Check the path and its permissions, or name a library id: headwaters contract library lists them."
+    next_en = (
+        "Check the path and its permissions, or name a library id: headwaters contract library lists them."
+    )
 
 
 def named(text: str) -> Contract:
@@ -45,21 +48,32 @@ def named(text: str) -> Contract:
     if not any(sign in text for sign in "./\\"):
         return load(text)
     path = Path(text)
-    raw = _file_bytes(path)
     if path.suffix.lower() in _ODCS_SUFFIXES:
-        from contracts.odcs import import_contract  # noqa: PLC0415 - reads YAML, which few commands need
+        from contracts.odcs import MAX_ODCS_BYTES, import_contract  # noqa: PLC0415 - few commands need YAML
 
-        return import_contract(raw)
-    return parse_contract(raw)
+        return import_contract(file_bytes(path, MAX_ODCS_BYTES))
+    return parse_contract(file_bytes(path, MAX_CONTRACT_BYTES))
 
 
-def _file_bytes(path: Path) -> bytes:
+def inspected(text: str) -> Inspection:
+    """List every reason against a contract that a person names as in ``named``.
+
+    Raises NoSuchContract and NoContractFile; what stands in the file is reported, not raised.
+    """
+    path = Path(text)
+    if any(sign in text for sign in "./\\") and path.suffix.lower() not in _ODCS_SUFFIXES:
+        return inspect_contract(file_bytes(path, MAX_CONTRACT_BYTES))
+    contract = named(text)
+    return Inspection(contract, second_opinion(contract))
+
+
+def file_bytes(path: Path, limit: int) -> bytes:
     """Read a contract file; one byte above the limit is enough for the parser to refuse it."""
     try:
         if not path.is_file():
             raise NoContractFile(f"{path.name[:200]} is no file that can be read here")
         with path.open("rb") as file:
-            return file.read(MAX_CONTRACT_BYTES + 1)
+            return file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise NoContractFile(f"{path.name[:200]!r} cannot be read") from error
 

@@ -12,6 +12,7 @@ from contracts.messages.wire import (
     DatasetId,
     Digest,
     Long,
+    ObjectionId,
     ParticipantId,
     Short,
     Statement,
@@ -117,19 +118,34 @@ class FindingCount(Wire):
     records: Annotated[int, Field(ge=1)]
 
 
+class QualityNote(Wire):
+    """How a release was examined; ``report`` is the digest of the whole report, which its provider keeps.
+
+    ``expected`` and ``present`` count records of all series, null where the contract names no step. ``until``
+    is the time of the newest record, ``latency_seconds`` what passed from the end of its period to the
+    release, null where the zone of the times is not known.
+    """
+
+    report: Digest
+    expected: Annotated[int, Field(ge=0)] | None
+    present: Annotated[int, Field(ge=0)] | None
+    until: Short | None
+    latency_seconds: int | None
+
+
 class Corrects(Wire):
-    """The earlier release that a release replaces, and the objection that led to it; null where none did."""
+    """The earlier release that a release replaces, and the verified objections that it settles, if any."""
 
     number: Annotated[int, Field(ge=1)]
     manifest: Digest
-    objection: Short | None
+    objections: Annotated[list[ObjectionId], Field(max_length=100)]
 
 
 class Manifest(Statement):
     """One release of a feed: immutable, numbered from 1, chained by digest; signed by the provider."""
 
     payload_type: ClassVar[str] = "application/vnd.headwaters.release.v1+json"
-    later: ClassVar[tuple[str, ...]] = ("findings", "corrects")
+    later: ClassVar[tuple[str, ...]] = ("findings", "quality", "corrects", "resubmitted")
 
     dataset: DatasetId
     provider: ParticipantId
@@ -141,16 +157,34 @@ class Manifest(Statement):
     source: SourceNote
     at: At
     findings: Annotated[list[FindingCount], Field(max_length=64)] = Field(default=[])
+    quality: QualityNote | None = None
     corrects: Corrects | None = None
+    resubmitted: Annotated[
+        int, Field(ge=0, description="rows of it that earlier readings had left in quarantine")
+    ] = 0
+
+
+class CatalogQuality(Wire):
+    """What quality rules found in the newest release of a dataset, and in how many of its releases."""
+
+    release: int
+    note: QualityNote
+    findings: list[FindingCount]
+    releases_examined: int
+    releases_with_findings: int
 
 
 class CatalogEntry(Wire):
-    """One dataset as a search shows it; the envelope is the provider's signed record."""
+    """One dataset as a search shows it; the envelope is the provider's signed record.
+
+    ``quality`` is null where the newest release was not examined.
+    """
 
     record_envelope: str
     latest_release: int
     rows_published: int
     rows_quarantined: int
+    quality: CatalogQuality | None = None
 
 
 class Catalog(Wire):

@@ -36,6 +36,7 @@ AgreementId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.AGREEMENT
 SubscriptionId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.SUBSCRIPTION))]
 EventId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.EVENT))]
 EmergencyId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.EMERGENCY))]
+ObjectionId = Annotated[str, AfterValidator(lambda t: parse_id(t, Kind.OBJECTION))]
 DatasetId = Annotated[str, AfterValidator(parse_name)]
 ContractId = Annotated[str, AfterValidator(parse_name)]
 Digest = Annotated[str, AfterValidator(parse_digest)]

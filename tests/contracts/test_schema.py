@@ -28,6 +28,7 @@ OUTSIDE_RECORD: dict[str, dict[str, Any]] = {
     "a strange keyword": {"x-sql": "drop table"},
     "not an object": {"type": "array"},
     "no fields": {"properties": {}},
+    "a name that moves a terminal's cursor": {"properties": {"a\x1b[2J": {"type": ["string", "null"]}}},
     "properties that are a list": {"properties": [{"type": "string"}]},
     "a condition that is text": {"if": "x"},
     "a wide pattern of names": {"patternProperties": {"^.*$": {"type": ["string", "null"]}}},

@@ -1,4 +1,4 @@
-"""HJ 212-2017 packets: the standard's vector, round trips, streams, and what is refused."""
+"""HJ 212 packets: the standard's vector, round trips, streams, editions, and what is refused."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.hj212 import (
-    FACTORS,
     ChecksumWrong,
+    Edition,
     Flag,
     Packet,
     PacketInvalid,
@@ -21,22 +21,8 @@ from contracts.hj212 import (
     parse_segment,
     parse_time,
 )
-
-VECTOR = (
-    b"QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;CP=&&RtdInterval=30&&"
-)
-HOUR = Packet(
-    "20260301090000123",
-    "32",
-    "2061",
-    "123456",
-    "010000A8900016F000169DC0",
-    5,
-    (
-        (("DataTime", "20260301080000"),),
-        (("w01018-Min", "21.1"), ("w01018-Avg", "23.4"), ("w01018-Flag", "N")),
-    ),
-)
+from contracts.hj212.commands import ExecutionReturn, RequestReturn, answer_command, encrypts
+from tests.contracts.hj212.packets import HOUR, VECTOR, packets
 
 
 def test_the_checksum_of_annex_a() -> None:
@@ -84,29 +70,12 @@ def test_length_counts_bytes() -> None:
 
 def test_sub_packets_carry_their_numbers() -> None:
     """Bit D of the flag comes with PNUM and PNO, and only with them."""
-    part = replace(HOUR, flag=int(Flag.VERSION_2017 | Flag.SPLIT | Flag.ANSWER), pnum=3, pno=2)
+    part = replace(HOUR, flag=Edition.Y2017.bits | Flag.SPLIT | Flag.ANSWER, pnum=3, pno=2)
 
     assert parse_frame(part.frame()) == part
     for wrong in (replace(part, flag=5), replace(HOUR, flag=7), replace(part, pno=4), replace(part, pno=0)):
         with pytest.raises(PacketInvalid):
             wrong.frame()
-
-
-names = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,6}(-[A-Z][a-z]{1,5})?", fullmatch=True)
-values = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=";,=&#"), max_size=8)
-items = st.lists(st.lists(st.tuples(names, values), min_size=1, max_size=3).map(tuple), max_size=5).map(tuple)
-packets = st.builds(
-    Packet,
-    qn=st.datetimes(min_value=parse_time("20000101000000").replace(tzinfo=None)).map(
-        lambda at: at.strftime("%Y%m%d%H%M%S") + f"{at.microsecond // 1000:03d}"
-    ),
-    st=st.sampled_from(["22", "31", "32"]),
-    cn=st.sampled_from(["2011", "2051", "2061"]),
-    pw=st.from_regex(r"[0-9A-Za-z]{1,6}", fullmatch=True),
-    mn=st.from_regex(r"[0-9A-F]{24}", fullmatch=True),
-    flag=st.sampled_from([4, 5]),
-    items=items,
-)
 
 
 @given(packet=packets)
@@ -159,8 +128,10 @@ REFUSED: list[bytes] = [
     spoil("CN=2061", "CN=206A"),
     spoil("MN=010000A8", "MN=010000a8"),
     spoil("MN=010000A8", "MN=010000"),
-    spoil("Flag=5", "Flag=1"),
-    spoil("Flag=5", "Flag=9"),
+    spoil("Flag=5", "Flag=13"),
+    spoil("Flag=5", "Flag=256"),
+    spoil("Flag=5", "Flag=5;PNUM=2"),
+    spoil("Flag=5", "Flag=7;PNUM=2;PNO=3"),
     spoil("Flag=5", "Flag=05"),
     spoil("Flag=5", "Flag=999"),
     spoil("PW=123456;", ""),
@@ -261,6 +232,8 @@ def test_a_wrong_length_costs_only_its_own_packet() -> None:
     pieces = list(splitter.feed(b"##0150" + lying[6:] + HOUR.frame()))
 
     assert pieces == [Skipped(len(lying)), HOUR.frame()]
+    assert isinstance(pieces[0], Skipped)
+    assert pieces[0].sample == (b"##0150" + lying[6:])[:64]
 
 
 def test_the_splitter_holds_one_frame_at_most() -> None:
@@ -274,10 +247,74 @@ def test_the_splitter_holds_one_frame_at_most() -> None:
         assert splitter.pending_bytes <= 1036
 
 
-def test_particles_are_in_nanograms_by_default() -> None:
-    """Table B.2 gives PM2.5 and PM10 in ng/m3, a factor of 1000 from GB 3095."""
-    assert FACTORS["a34004"].unit == FACTORS["a34002"].unit == "ng/m3"
-    assert FACTORS["w01018"].unit == "mg/L"
+def test_the_flag_names_the_edition() -> None:
+    """Version bits 000000, 000001 and 000010 are the editions of 2005, 2017 and 2025 (section 6.3.3)."""
+    flags = {Edition.Y2005: 1, Edition.Y2017: 5, Edition.Y2025: 9}
+
+    read = {edition: parse_frame(replace(HOUR, flag=flag).frame()).edition for edition, flag in flags.items()}
+
+    assert read == {edition: edition for edition in Edition}
+    assert [replace(HOUR, flag=flag).answer().flag for flag in flags.values()] == [0, 4, 8]
+
+
+def test_an_mn_of_2005_has_fourteen_characters() -> None:
+    """The short MN is read in the edition of 2005 and in no other."""
+    old = replace(HOUR, mn="88888880000001", flag=1)
+
+    assert parse_frame(old.frame()) == old
+    with pytest.raises(PacketInvalid):
+        replace(old, flag=5).frame()
+
+
+ANSWERS = {"2011": "9014", "2061": "9014", "2111": "9014", "2999": "9014", "1013": "9013", "9015": "9013"}
+
+
+def test_each_command_has_its_answer() -> None:
+    """Data are answered by 9014, notices and the heartbeat by 9013, and an answer by nothing."""
+    assert {cn: answer_command(cn) for cn in ANSWERS} == ANSWERS
+    assert {answer_command(cn) for cn in ("9011", "9012", "9013", "9014")} == {None}
+
+
+def test_the_return_codes_are_those_of_tables_6_and_7() -> None:
+    """QnRtn 3 is a wrong password and 9 a wrong checksum; ExeRtn 100 says that there are no data."""
+    assert (RequestReturn.PW, RequestReturn.CRC, ExecutionReturn.NO_DATA) == (3, 9, 100)
+
+
+def test_what_2025_encrypts() -> None:
+    """Data commands, the key command 1014 and 3020 are encrypted; a heartbeat and a clock request are not."""
+    assert [
+        cn for cn in ("2000", "2011", "2999", "1014", "3020", "9015", "1013", "3000") if encrypts(cn)
+    ] == [
+        "2000",
+        "2011",
+        "2999",
+        "1014",
+        "3020",
+    ]
+
+
+def bit_by_bit(segment: bytes) -> int:
+    """Compute Annex A as its text says it, one shift after another."""
+    register = 0xFFFF
+    for byte in segment:
+        register = (register >> 8) ^ byte
+        for _ in range(8):
+            register = (register >> 1) ^ 0xA001 if register & 1 else register >> 1
+    return register
+
+
+@given(segment=st.binary(max_size=1024))
+def test_the_folded_checksum_is_that_of_annex_a(segment: bytes) -> None:
+    """Folding a segment in halves gives what shifting it bit by bit gives, for every length."""
+    assert checksum(segment) == bit_by_bit(segment)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 255, 256, 257, 1023, 1024])
+def test_the_folded_checksum_at_its_edges(size: int) -> None:
+    """Powers of two and their neighbours are folded right."""
+    segment = bytes(number * 7 % 256 for number in range(size))
+
+    assert checksum(segment) == bit_by_bit(segment)
 
 
 def test_times_are_beijing_time() -> None:
@@ -287,3 +324,9 @@ def test_times_are_beijing_time() -> None:
     for wrong in ("", "2026", "20261301000000", "2026030108000x", "２０２６０３０１０８００００"):
         with pytest.raises(PacketInvalid):
             parse_time(wrong)
+
+
+@given(packet=packets, cn=st.sampled_from(["9013", "9014"]))
+def test_the_short_way_to_an_answer_is_the_long_one(packet: Packet, cn: str) -> None:
+    """The frame that a gateway writes is that of the answer's packet, in every edition."""
+    assert packet.answer_frame(cn) == packet.answer(cn).frame()

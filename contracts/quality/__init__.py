@@ -1,0 +1,1 @@
+"""Quality findings: what a contract's quality rules point at in rows that all keep the contract."""

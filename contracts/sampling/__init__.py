@@ -1,0 +1,1 @@
+"""Rows to try a contract with: drawn by seeded chance, admitted by the row engine, broken on demand."""
