@@ -6,7 +6,7 @@ ARGS ?=
 SHARED := ../shared/data
 DATA := $(if $(findstring --data,$(ARGS)),,$(if $(wildcard $(SHARED)),--data $(SHARED)))
 
-.PHONY: demo test lint fix unit crash bench lock clean
+.PHONY: demo test lint fix unit coverage crash bench lock clean
 
 demo: .venv/ready
 	@$(BIN)/headwaters demo $(DATA) $(ARGS)
@@ -20,6 +20,10 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 
 unit: .venv/ready
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+# The same with branch coverage, which takes a good third longer.
+coverage: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 # Every round of crashing and killing, some ten minutes; ARGS="-k witness" plays a part.

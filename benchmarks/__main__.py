@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.figures import Figure
 
-BENCHMARKS = ("append", "latency", "offline", "quorum", "deciding", "opa", "replay")
+BENCHMARKS = ("append", "latency", "offline", "quorum", "deciding", "opa", "replay", "validation", "hj212")
 
 
 def main() -> None:

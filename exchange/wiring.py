@@ -17,6 +17,9 @@ from exchange.completeness import routes as completeness
 from exchange.completeness.counting import miss_counts
 from exchange.completeness.cutting import cut_when_day_is_over
 from exchange.completeness.heads import heads_bytes
+from exchange.corrections import flow as corrections_flow
+from exchange.corrections import routes as corrections
+from exchange.corrections.telling import Telling
 from exchange.emergencies import flow as emergencies_flow
 from exchange.emergencies import routes as emergencies
 from exchange.incidents import routes as incidents
@@ -42,6 +45,7 @@ from exchange.transfers import routes as transfers
 from exchange.transfers.expiry import expire_grants
 from exchange.transfers.store import open_grant_between
 from exchange.trust import routes as trust
+from exchange.versions import routes as versions
 
 ROUTERS: tuple[APIRouter, ...] = (
     members.router,
@@ -50,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     policies.router,
     mailbox.router,
     log.router,
+    versions.router,
     catalog.router,
     agreements.router,
     subscriptions.router,
@@ -58,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     completeness.router,
     incidents.router,
     emergencies.router,
+    corrections.router,
     authzen.router,
     review_routes.router,
     retention.router,
@@ -80,6 +86,8 @@ def background(parts: Parts) -> Mapping[str, Task]:
         "counts": every(60.0, "counts", lambda: miss_counts(parts)),
         "policy": every(1.0, "policy", parts.policy.look_for_server),
         "emergencies": every(5.0, "emergencies", lambda: emergencies_flow.keep_time(parts)),
+        "objections": every(30.0, "objections", lambda: corrections_flow.keep_time(parts)),
+        "corrections": every(1.0, "corrections", Telling(parts).run),
         "denials": every(10.0, "denials", lambda: roll_up_denials(parts)),
     }
 

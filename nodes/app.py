@@ -17,21 +17,34 @@ from nodes import page
 from nodes.addresses import is_loopback
 from nodes.bodies import BodyLimit
 from nodes.callers import NotLocal, TheNode, WrongTarget, target_uri
+from nodes.correcting.routes import router as corrections
 from nodes.counting.completeness_routes import router as completeness
 from nodes.delivering.routes import router as deliveries
 from nodes.delivering.tracing_routes import router as tracing
+from nodes.intake.local_routes import router as sources
+from nodes.intake.push_routes import MAX_PUSH_BYTES, PUSH_PREFIX
+from nodes.intake.push_routes import router as pushes
 from nodes.local_routes import router as local
 from nodes.node import Node
 from nodes.offers import router as offers
 from nodes.problems import install_problem_handlers
+from nodes.publishing.version_routes import router as versions
+from nodes.quality.routes import router as quality
+from nodes.quarantine import routes as quarantine_routes
 from nodes.receiving.kept_routes import router as received
 from nodes.rotating import key_routes
+from nodes.stations.routes import router as stations
 from nodes.trusting import trust_routes
 from nodes.witnessing import witness_routes
 from nodes.witnessing.network_routes import router as network
 
 # A contract's document has at most 1 MiB, and envelopes carry base64 in JSON text.
-LARGER_BYTES = {"/offers": 8 * 1024 * 1024, "/local/contracts": 4 * 1024 * 1024}
+LARGER_BYTES = {
+    "/corrections": 2 * 1024 * 1024,
+    "/offers": 8 * 1024 * 1024,
+    "/local/contracts": 4 * 1024 * 1024,
+    PUSH_PREFIX: MAX_PUSH_BYTES,
+}
 
 _PAGE_STYLE = base64.b64encode(hashlib.sha256(page.style().encode()).digest()).decode()
 _HEADERS = {
@@ -52,6 +65,7 @@ def create_app(node: Node, listeners: Iterable[str] = ()) -> FastAPI:
     """
     app = FastAPI(title="Headwaters node", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.node = node
+    app.state.stations = None
     addresses = [node.identity.address] if node.identity.address is not None else []
     app.state.bases = frozenset([*listeners, *addresses, node.mailbox_base])
     install_problem_handlers(app)
@@ -63,9 +77,16 @@ def create_app(node: Node, listeners: Iterable[str] = ()) -> FastAPI:
         offers,
         deliveries,
         local,
+        pushes,
+        sources,
         received,
+        quarantine_routes.router,
+        versions,
+        quality,
+        stations,
         tracing,
         completeness,
+        corrections,
         network,
         trust_routes.router,
         key_routes.router,

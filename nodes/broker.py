@@ -25,27 +25,35 @@ from contracts.messages import (
     CatalogEntry,
     Consistency,
     CountState,
+    DeprecationList,
+    DeprecationView,
     EventList,
     ForkAnswer,
     ForkReport,
     HeadsCut,
     HeadsCutList,
+    ImpactList,
     Inclusion,
     JoinAnswer,
     LoggedGrant,
     MailboxAnswer,
     MemberState,
     MemberStatus,
+    ObjectionFiling,
+    ObjectionList,
+    ObjectionView,
     OwnHeads,
     Probe,
     ProbeAnswer,
     ReceiptDelivery,
     ReceiptState,
+    RecipientList,
     RelayRequest,
     ReleaseEntry,
     ReleaseList,
     ShardList,
     Sharing,
+    StepFiling,
     SubscriptionList,
     SubscriptionRequest,
     SubscriptionView,
@@ -165,6 +173,25 @@ class Broker:
             self._send("GET", f"/datasets/{dataset}/releases", query={"since": str(since)})
         )
 
+    # --- versions of contracts --------------------------------------------------------------------
+
+    def impact(self, contract: str, version: str, instead_of: str | None) -> ImpactList:
+        """Ask who of this node's subscribers loses what (GET /contracts/{id}/{version}/impact)."""
+        query = {} if instead_of is None else {"instead_of": instead_of}
+        return ImpactList.parse(self._send("GET", f"/contracts/{contract}/{version}/impact", query=query))
+
+    def deprecate(self, notice: str) -> DeprecationView:
+        """Hand in a signed Deprecation (POST /deprecations)."""
+        return DeprecationView.parse(self._send("POST", "/deprecations", notice.encode()))
+
+    def deprecations(self) -> DeprecationList:
+        """List the notices that concern this node (GET /deprecations)."""
+        return DeprecationList.parse(self._send("GET", "/deprecations"))
+
+    def acknowledge_deprecation(self, answer: str) -> DeprecationView:
+        """Hand in a signed Acknowledgement (POST /deprecations/acknowledgements)."""
+        return DeprecationView.parse(self._send("POST", "/deprecations/acknowledgements", answer.encode()))
+
     # --- applications and agreements --------------------------------------------------------------
 
     def apply(self, application: str) -> ApplicationView:
@@ -212,6 +239,28 @@ class Broker:
     def abort(self, grant: str, abort: str) -> ReceiptState:
         """Give an open grant up with a signed Abort (POST /transfers/{grant}/abort)."""
         return ReceiptState.parse(self._send("POST", f"/transfers/{grant}/abort", abort.encode()))
+
+    # --- objections and corrections ---------------------------------------------------------------
+
+    def raise_objection(self, filing: ObjectionFiling) -> ObjectionView:
+        """Hand in an objection, again and again if need be (POST /objections)."""
+        return ObjectionView.parse(self._send("POST", "/objections", filing.canonical()))
+
+    def objection_step(self, objection: str, filing: StepFiling) -> ObjectionView:
+        """Hand in a step about an objection (POST /objections/{id}/steps)."""
+        return ObjectionView.parse(self._send("POST", f"/objections/{objection}/steps", filing.canonical()))
+
+    def objections(self) -> ObjectionList:
+        """List this participant's objections, raised and received (GET /objections)."""
+        return ObjectionList.parse(self._send("GET", "/objections"))
+
+    def objection(self, objection: str) -> ObjectionView:
+        """Read how one objection stands, not yet verified (GET /objections/{id})."""
+        return ObjectionView.parse(self._send("GET", f"/objections/{objection}"))
+
+    def recipients(self, dataset: str, number: int) -> RecipientList:
+        """List whom an own correction has to reach (GET /datasets/{id}/releases/{n}/recipients)."""
+        return RecipientList.parse(self._send("GET", f"/datasets/{dataset}/releases/{number}/recipients"))
 
     # --- completeness -----------------------------------------------------------------------------
 

@@ -146,6 +146,11 @@ class NodeHome:
         return self.path / "artifacts"
 
     @property
+    def quality(self) -> Path:
+        """What quality rules found in this node's releases: a folder for each dataset."""
+        return self.path / "quality"
+
+    @property
     def views(self) -> Path:
         return self.path / "views"
 

@@ -5,25 +5,22 @@ line with the result or the problem. Rows of data appear nowhere but in the quar
 them.
 """
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
-import structlog
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
 from contracts.clock import from_epoch_ms, rfc3339
-from contracts.errors import HeadwatersError
+from contracts.errors import Invalid
 from contracts.messages import (
     Application,
     ApplicationView,
     CatalogEntry,
     DatasetRecord,
+    ObjectionId,
     Sharing,
     Text,
     Wire,
@@ -31,23 +28,19 @@ from contracts.messages import (
 from nodes import offers, outbox
 from nodes.bodies import RawBody
 from nodes.callers import AnyPerson, Operator, TheNode
+from nodes.correcting.linking import Correction
 from nodes.emergencies import heard_of
+from nodes.long_work import Fields, Tell, stream_work
 from nodes.node import Node
-from nodes.problems import problem_of
-from nodes.publishing import quarantine
 from nodes.publishing.datasets import Declaration, declare_dataset, own_datasets, register_contract
 from nodes.publishing.publish import Published, own_releases, publish
+from nodes.quarantine.rows import count_waiting
 from nodes.receiving import apply as applying
 from nodes.receiving.kept import count_due
 from nodes.receiving.pull import Pulled, PullOptions, pull
 from nodes.sharing_tables import HeldApplicationRow, OutboxState, SubscriptionRow
 from nodes.signed import peek_statement
 from nodes.trusting.trust import UnknownParticipant
-
-log = structlog.get_logger(__name__)
-
-NDJSON = "application/x-ndjson"
-Fields = dict[str, Any]  # Any: the JSON that people and scripts read
 
 router = APIRouter(prefix="/local")
 
@@ -59,10 +52,18 @@ class ContractText(Wire):
 
 
 class PublishRequest(Wire):
-    """A file on this machine, and the dataset it is a release of."""
+    """A file on this machine, the dataset it is a release of, and the earlier release that it corrects."""
 
     path: str
     dataset: str
+    corrects: int | None = None
+    objections: list[ObjectionId] = Field(default=[])
+
+    def correction(self) -> Correction | None:
+        """Give what is corrected; raise Invalid for objections without a release."""
+        if self.corrects is None and self.objections:
+            raise Invalid("an objection is settled by a release that corrects another: name it")
+        return None if self.corrects is None else Correction(self.corrects, tuple(self.objections))
 
 
 class SubscribeRequest(Wire):
@@ -90,7 +91,7 @@ def get_status(node: TheNode, _person: AnyPerson) -> Fields:
     """Say how the node stands; calls nobody."""
     seen, witness = node.trust.last_checkpoint(), node.witness
     with node.database.read() as session:
-        quarantined = quarantine.count_by_dataset(session)
+        quarantined = count_waiting(session)
     waiting = outbox.waiting(node)
     return {
         "participant": node.participant,
@@ -102,7 +103,7 @@ def get_status(node: TheNode, _person: AnyPerson) -> Fields:
         "witness": witness.standing.value if witness else None,
         "witnessed_size": witness.size() if witness else None,
         "datasets": [record.dataset for record in own_datasets(node)],
-        "quarantined": sum(quarantined.values()),
+        "quarantined": quarantined,
         "held_applications": sum(row.state == offers.HELD for row in offers.held_applications(node)),
         "subscriptions": len(applying.own_subscriptions(node)),
         "received_due": count_due(node),
@@ -137,30 +138,15 @@ def get_datasets(node: TheNode, _person: AnyPerson) -> Fields:
 def post_publish(body: RawBody, node: TheNode, _person: Operator) -> StreamingResponse:
     """Publish a file as the next release of a dataset."""
     asked = PublishRequest.parse(body)
+    corrects = asked.correction()
 
-    def work(tell: Callable[[int, int | None], None]) -> Fields:
-        return _published(publish(node, Path(asked.path), asked.dataset, lambda rows: tell(rows, None)))
+    def work(tell: Tell) -> Fields:
+        path = Path(asked.path)
+        return _published(
+            publish(node, path, asked.dataset, lambda rows: tell(rows, None), corrects=corrects)
+        )
 
-    return _ndjson(work)
-
-
-@router.get("/quarantine")
-def get_quarantine(
-    node: TheNode,
-    _person: AnyPerson,
-    dataset: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=quarantine.MAX_PAGE)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> Fields:
-    """List rejected rows."""
-    total, rows = quarantine.list_rows(node, dataset, limit, offset)
-    return {"total": total, "rows": rows}
-
-
-@router.get("/quarantine/{row_id}")
-def get_quarantined(node: TheNode, _person: AnyPerson, row_id: int) -> Fields:
-    """Show one rejected row with every reason."""
-    return quarantine.show_row(node, row_id)
+    return stream_work(work)
 
 
 @router.get("/catalog")
@@ -229,11 +215,11 @@ def post_pull(body: RawBody, node: TheNode, _person: Operator) -> StreamingRespo
     """Receive the releases after the cursor."""
     asked = PullRequest.parse(body)
 
-    def work(tell: Callable[[int, int | None], None]) -> Fields:
+    def work(tell: Tell) -> Fields:
         to = None if asked.to is None else Path(asked.to)
         return _pulled(pull(node, asked.dataset, PullOptions(since=asked.since, to=to, progress=tell)))
 
-    return _ndjson(work)
+    return stream_work(work)
 
 
 @router.get("/events")
@@ -252,34 +238,6 @@ def get_events(node: TheNode, _person: AnyPerson, since: Annotated[int, Query(ge
 def get_outbox(node: TheNode, _person: AnyPerson) -> Fields:
     """List the receipts that are not yet witnessed."""
     return {"rows": outbox.waiting(node)}
-
-
-def _ndjson(work: Callable[[Callable[[int, int | None], None]], Fields]) -> StreamingResponse:
-    return StreamingResponse(_lines(work), media_type=NDJSON, headers={"cache-control": "no-store"})
-
-
-def _lines(work: Callable[[Callable[[int, int | None], None]], Fields]) -> Iterator[bytes]:
-    """Run ``work`` beside the answer and write a line for whatever it tells; the last line ends it."""
-    lines: queue.SimpleQueue[tuple[bool, Fields]] = queue.SimpleQueue()
-
-    def tell(rows: int, of: int | None) -> None:
-        lines.put((False, {"progress": {"rows": rows, "of": of}}))
-
-    def run() -> None:
-        try:
-            last = {"result": work(tell)}
-        except HeadwatersError as error:
-            last = {"problem": problem_of(error)}
-        except Exception as error:  # noqa: BLE001  # the answer has begun: its last line must come
-            log.error("unexpected_error", error=type(error).__name__)  # noqa: TRY400  # no stack in the log
-            last = {"problem": problem_of(HeadwatersError())}
-        lines.put((True, last))
-
-    threading.Thread(target=run, name="local-work", daemon=True).start()
-    ended = False
-    while not ended:
-        ended, line = lines.get()
-        yield orjson.dumps(line) + b"\n"
 
 
 def _own_dataset(node: Node, record: DatasetRecord) -> Fields:
@@ -304,6 +262,7 @@ def _published(done: Published) -> Fields:
         "artifact": manifest.distribution.sha256,
         "size_bytes": manifest.distribution.size_bytes,
         **manifest.counts.model_dump(),
+        "corrects": None if manifest.corrects is None else manifest.corrects.number,
         "source": manifest.source.model_dump(),
         "log_index": done.log_index,
         "repeated": done.repeated,
@@ -329,6 +288,7 @@ def _catalog_line(node: Node, entry: CatalogEntry) -> Fields:
         "releases": entry.latest_release,
         "rows_published": entry.rows_published,
         "rows_quarantined": entry.rows_quarantined,
+        "quality": None if entry.quality is None else entry.quality.model_dump(mode="json"),
     }
 
 

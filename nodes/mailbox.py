@@ -1,8 +1,9 @@
 """The node's side of the mailbox: a long poll that fetches requests and runs them against the node's own app.
 
-The node opens every connection itself, so it needs no inbound port. Only the paths for witnessing, offers and
-deliveries are reachable this way, under the node's ``.node`` address and never as a loopback peer, so what
-belongs to people stays out of reach. A lost connection is taken up again after 0.2 to 5 seconds with jitter.
+The node opens every connection itself, so it needs no inbound port. Only the paths for witnessing, offers,
+deliveries and corrections are reachable this way, under the node's ``.node`` address and never as a loopback
+peer, so what belongs to people stays out of reach. A lost connection is taken up again after 0.2 to 5 seconds
+with jitter.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ BACKOFF_SECONDS = (0.2, 5.0)
 _REQUEST_SECONDS = 60.0
 _POLL_TIMEOUT = httpx.Timeout(10.0, read=WAIT_SECONDS + 10.0)
 
-_EXACT = frozenset({"/offers", "/deliveries"})
+_EXACT = frozenset({"/offers", "/deliveries", "/corrections"})
 _UNDER = ("/witness/", "/deliveries/")
 # No loopback address, so nothing that comes this way is taken for a person on this machine.
 _PEER = ("mailbox", 0)
@@ -46,8 +47,8 @@ class PathNotCarried(Refused):
 
     code = "path-not-carried"
     title_zh = "信箱不转送此请求"
-    next_zh = "经信箱只能访问见证、协议与交付接口。"
-    next_en = "Only witnessing, offers and deliveries are reachable through the mailbox."
+    next_zh = "经信箱只能访问见证、协议、交付与更正接口。"
+    next_en = "Only witnessing, offers, deliveries and corrections are reachable through the mailbox."
 
 
 class AnswerTooLarge(TooLarge):

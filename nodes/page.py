@@ -10,16 +10,16 @@ from html import escape
 from sqlmodel import SQLModel, col, func, select
 
 from contracts.clock import beijing
-from contracts.messages import DatasetRecord, SecurityEvent
+from contracts.messages import DatasetRecord, Manifest, SecurityEvent
 from nodes.alarms import LocalAlarm
 from nodes.emergencies import heard_of
 from nodes.node import Node
 from nodes.offers import HELD
+from nodes.quarantine.rows import standings
 from nodes.sharing_tables import (
     DatasetRow,
     HeldApplicationRow,
     OutboxRow,
-    QuarantineRow,
     ReceivedRow,
     ReleaseRow,
     SubscriptionRow,
@@ -45,6 +45,7 @@ class DatasetLine:
     title: str
     releases: int
     quarantined: int
+    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def gather(node: Node) -> Standing:
 def render(standing: Standing) -> str:
     """Write the page."""
     datasets = [
-        (line.dataset, line.title, str(line.releases), str(line.quarantined)) for line in standing.datasets
+        (line.dataset, line.title, str(line.releases), str(line.quarantined), line.found)
+        for line in standing.datasets
     ]
     events = [_happened(one) for one in standing.events]
     alarms = [_happened(one) for one in standing.alarms]
@@ -105,7 +107,10 @@ def render(standing: Standing) -> str:
         "<h1>源汇节点 <small>Headwaters node</small></h1>"
         + _table("身份", "identity", (), [*standing.identity, *standing.counts])
         + _table(
-            "数据集", "datasets", ("编号 id", "名称 title", "批次 releases", "隔离行 quarantined"), datasets
+            "数据集",
+            "datasets",
+            ("编号 id", "名称 title", "批次 releases", "隔离行 quarantined", "质量发现 quality findings"),
+            datasets,
         )
         + _table(
             "订阅", "subscriptions", ("编号 id", "数据集 dataset", "游标 cursor"), standing.subscriptions
@@ -151,18 +156,31 @@ def _datasets(node: Node) -> tuple[DatasetLine, ...]:
         records = session.exec(
             select(DatasetRow).order_by(col(DatasetRow.dataset), col(DatasetRow.number))
         ).all()
-        releases = dict(
-            session.exec(select(ReleaseRow.dataset, func.count()).group_by(ReleaseRow.dataset)).all()
-        )
-        held = dict(
-            session.exec(select(QuarantineRow.dataset, func.count()).group_by(QuarantineRow.dataset)).all()
-        )
+        releases = {
+            dataset: (count, session.get_one(ReleaseRow, (dataset, number)).envelope)
+            for dataset, count, number in session.exec(
+                select(ReleaseRow.dataset, func.count(), func.max(ReleaseRow.number)).group_by(
+                    col(ReleaseRow.dataset)
+                )
+            ).all()
+        }
+        held = {one.dataset: one.waiting for one in standings(session)}
     newest = {row.dataset: row.envelope for row in records}
     lines = []
     for dataset, envelope in newest.items():
         title = peek_statement(envelope, DatasetRecord).statement.title
-        lines.append(DatasetLine(dataset, title.zh, releases.get(dataset, 0), held.get(dataset, 0)))
+        count, release = releases.get(dataset, (0, None))
+        found = "–" if release is None else _found(peek_statement(release, Manifest).statement)
+        lines.append(DatasetLine(dataset, title.zh, count, held.get(dataset, 0), found))
     return tuple(lines)
+
+
+def _found(manifest: Manifest) -> str:
+    """Say what the rules found in a release, worst first: how many records under which rule."""
+    if manifest.quality is None:
+        return "未检查 not examined"
+    worst_first = sorted(manifest.findings, key=lambda one: ("error", "warning", "info").index(one.severity))
+    return ", ".join(f"{one.rule} {one.records}" for one in worst_first) or "无 none"
 
 
 def _subscriptions(node: Node) -> tuple[tuple[str, str, str], ...]:

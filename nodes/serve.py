@@ -28,12 +28,17 @@ from nodes import outbox
 from nodes.addresses import AddressInUse, BadAddress, PlainHttpRefused, bracketed, host_port, is_loopback
 from nodes.app import create_app
 from nodes.background import in_thread
+from nodes.correcting import stepping
 from nodes.counting import counts
 from nodes.home import NodeHome
+from nodes.intake import flow as intake
+from nodes.intake import spool
 from nodes.mailbox import MailboxLoop
 from nodes.node import Node, open_node
 from nodes.publishing.artifacts import sweep_drafts
+from nodes.quarantine import mending
 from nodes.rotating import rotation
+from nodes.stations.listening import TICK_SECONDS, Listening
 from nodes.witnessing import gossip, network
 
 log = structlog.get_logger(__name__)
@@ -57,7 +62,10 @@ class Duty:
 DUTIES = (
     Duty("outbox", 0.5, outbox.tick),
     Duty("counts", 10.0, counts.tick),
+    Duty("objections", 10.0, stepping.tick),
     Duty("keys", 30.0, rotation.finish_rotations),
+    Duty("quarantine", 3600.0, mending.expire_due),
+    Duty("sources", 1.0, intake.tick),
     Duty("mirror", network.MIRROR_SECONDS, network.mirror_round),
 )
 
@@ -94,14 +102,20 @@ class Server(uvicorn.Server):
 
 
 def run(
-    path: Path, listen: str = f"{LOCAL_HOST}:0", *, gossip_seconds: float = gossip.PERIOD_SECONDS
+    path: Path,
+    listen: str = f"{LOCAL_HOST}:0",
+    *,
+    gossip_seconds: float = gossip.PERIOD_SECONDS,
+    stations: str | None = None,
 ) -> None:
     """Serve the node in ``path`` until SIGTERM or SIGINT; ask the other witnesses every ``gossip_seconds``.
+
+    ``stations`` is the HOST:PORT on which HJ 212 stations are heard; None hears nobody.
 
     Raises:
         NotJoined, AlreadyServing: the home cannot be served.
         PlainHttpRefused: ``listen`` is off loopback and the home has no ``tls/cert.pem`` and ``tls/key.pem``.
-        AddressInUse, Usage: ``listen`` cannot be bound, or is not HOST:PORT.
+        AddressInUse, Usage: ``listen`` or ``stations`` cannot be bound, or is not HOST:PORT.
     """
     home = NodeHome(path)
     home.read_identity()
@@ -111,9 +125,10 @@ def run(
             sweep_drafts(folder)
         listeners = bind(home, listen)
         with open_node(path) as node, contextlib.ExitStack() as stack:
+            spool.sweep(node)
             for listener in listeners:
                 stack.callback(listener.socket.close)
-            asyncio.run(_serve(node, listeners, gossip_seconds))
+            asyncio.run(_serve(node, listeners, gossip_seconds, stations))
     finally:
         home.address_file.unlink(missing_ok=True)
         lock.release()
@@ -129,8 +144,11 @@ def bind(home: NodeHome, listen: str) -> list[Listener]:
     return [_bind(LOCAL_HOST, 0, None), _bind(host, port, (home.tls_certificate, home.tls_key))]
 
 
-async def _serve(node: Node, listeners: list[Listener], gossip_seconds: float) -> None:
+async def _serve(node: Node, listeners: list[Listener], gossip_seconds: float, stations: str | None) -> None:
     app = create_app(node, listeners=[listener.url for listener in listeners])
+    hearing = None if stations is None else Listening(node)
+    heard_at = None if hearing is None or stations is None else await hearing.start(stations)
+    app.state.stations = hearing
     servers = [Server(_config(app, listener)) for listener in listeners]
     serving = [
         asyncio.create_task(server.serve([listener.socket]))
@@ -147,8 +165,9 @@ async def _serve(node: Node, listeners: list[Listener], gossip_seconds: float) -
     app.state.mailbox = mailbox
     polling = asyncio.create_task(mailbox.run())
     gossiping = Duty("gossip", 1.0, network.Gossiping(gossip_seconds).tick)
-    duties = [asyncio.create_task(_repeat(node, duty, stop)) for duty in (*DUTIES, gossiping)]
-    _announce(node, listeners)
+    own = (gossiping,) if hearing is None else (gossiping, Duty("stations", TICK_SECONDS, hearing.tick))
+    duties = [asyncio.create_task(_repeat(node, duty, stop)) for duty in (*DUTIES, *own)]
+    _announce(node, listeners, heard_at)
     try:
         await _until_stopped(stop, [polling, *duties, *serving])
     finally:
@@ -158,6 +177,8 @@ async def _serve(node: Node, listeners: list[Listener], gossip_seconds: float) -
             server.should_exit = True
         await asyncio.wait([polling, *serving])
         await asyncio.wait(duties, timeout=SHUTDOWN_SECONDS / 2)
+        if hearing is not None:
+            await hearing.close()
         watchdog.cancel()
         log.info("node_stopped")
 
@@ -204,10 +225,12 @@ async def _repeat(node: Node, duty: Duty, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), duty.seconds)
 
 
-def _announce(node: Node, listeners: list[Listener]) -> None:
+def _announce(node: Node, listeners: list[Listener], stations: str | None) -> None:
     # The first listener is the loopback one: commands of people use it.
     write_private(node.home.address_file, listeners[0].url.encode() + b"\n")
     line = {"serving": listeners[-1].url, "participant": node.participant}
+    if stations is not None:
+        line["stations"] = stations
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()
     log.info("node_serving", participant=node.participant)

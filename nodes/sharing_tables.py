@@ -59,7 +59,11 @@ class ReleaseRow(NodeTable, table=True):
 
 
 class QuarantineRow(NodeTable, table=True):
-    """One rejected row of a source, with every reason; it never leaves this node."""
+    """One rejected row of a source, with every reason, and what people made of it; it never leaves this node.
+
+    ``mended`` is the record in its place as canonical JSON text, ``batch`` the digest of the file in which it
+    is being released.
+    """
 
     __tablename__ = "quarantine"
 
@@ -72,6 +76,14 @@ class QuarantineRow(NodeTable, table=True):
     reasons: str = Field(sa_type=LongText)
     raw: str = Field(sa_type=LongText)
     at: int = Field(sa_type=BigInteger)
+    state: str = Field(sa_type=String(12), default="open")
+    mended: str | None = Field(sa_type=LongText, default=None)
+    mended_digest: str | None = Field(sa_type=String(71), default=None, index=True)
+    batch: str | None = Field(sa_type=String(71), default=None)
+    release: int | None = Field(sa_type=Integer, default=None)
+    person: str | None = Field(sa_type=String(63), default=None)
+    why: str | None = Field(sa_type=LongText, default=None)
+    changed_at: int | None = Field(sa_type=BigInteger, default=None)
 
 
 class ViewRow(NodeTable, table=True):
@@ -238,6 +250,19 @@ class ReceivedRow(NodeTable, table=True):
     purpose: str | None = Field(sa_type=String(63), default=None)
     delete_after: int | None = Field(sa_type=BigInteger, default=None)
     purged_at: int | None = Field(sa_type=BigInteger, default=None)
+
+
+class VersionStatementRow(NodeTable, table=True):
+    """A notice or an answer that this node signed; ``about`` is the notice that an answer is to."""
+
+    __tablename__ = "version_statement"
+
+    digest: str = Field(sa_type=String(71), primary_key=True)
+    kind: str = Field(sa_type=String(8))
+    about: str = Field(sa_type=String(71), index=True)
+    envelope: str = Field(sa_type=LongText)
+    state: str = Field(sa_type=String(8), index=True)
+    at: int = Field(sa_type=BigInteger)
 
 
 class OutboxState(StrEnum):

@@ -1,4 +1,4 @@
-"""Stations that speak HJ 212-2017 over TCP, for demonstrations and tests: every value they send is made up.
+"""Stations that speak HJ 212 over TCP, for demonstrations and tests: every value they send is made up.
 
 The same seed sends the same packets, with diurnal courses, data flags and a few defects on purpose: a value
 that is no number, a value out of range, and a checksum that is wrong the first time. A station waits for the
@@ -15,7 +15,18 @@ from typing import Literal
 
 from contracts.clock import BEIJING
 from contracts.errors import Unavailable
-from contracts.hj212 import DATA_ANSWER, HOUR_DATA, Flag, Item, Packet, Skipped, Splitter, parse_frame
+from contracts.hj212 import (
+    DATA_ANSWER,
+    HOUR_DATA,
+    Edition,
+    Flag,
+    Item,
+    Packet,
+    Skipped,
+    Splitter,
+    parse_frame,
+)
+from contracts.hj212.sm4 import seal
 
 AIR = "22"
 WASTE_WATER = "32"
@@ -75,6 +86,8 @@ class Station:
     st: str
     seed: int
     password: str = "123456"  # noqa: S105  # the standard's own example, for made-up stations only
+    edition: Edition = Edition.Y2017
+    sm4_key: bytes | None = None
 
     def packet(self, hour: datetime, defect: Defect | None = None) -> Packet:
         """Give the hour packet (CN 2061) of the hour that begins at ``hour``, sent just after its end."""
@@ -84,15 +97,16 @@ class Station:
         items = [_item(course, start.hour, chance) for course in courses]
         items = [_spoil(item, defect) if place == 0 else item for place, item in enumerate(items)]
         sent = start + timedelta(hours=1, milliseconds=chance.randrange(60_000))
-        return Packet(
+        packet = Packet(
             qn=f"{sent:%Y%m%d%H%M%S}{sent.microsecond // 1000:03d}",
             st=self.st,
             cn=HOUR_DATA,
             pw=self.password,
             mn=self.mn,
-            flag=int(Flag.VERSION_2017 | Flag.ANSWER),
+            flag=self.edition.bits | Flag.ANSWER,
             items=((("DataTime", f"{start:%Y%m%d%H}0000"),), *items),
         )
+        return packet if self.sm4_key is None else seal(packet, self.sm4_key)
 
 
 @dataclass(slots=True)

@@ -23,12 +23,17 @@ from contracts.messages import (
 )
 from contracts.schema import Contract, parse_contract
 from exchange.catalog import model, store
+from exchange.catalog.quality import check_findings, judge_event
 from exchange.catalog.tables import AdoptionRow, DatasetRow, RecordRow, ReleaseRow
+from exchange.corrections.linking import check_link, link
 from exchange.evidence import check_speaker, conceal, log_statement
 from exchange.identity import Caller
+from exchange.incidents.flow import record_alarm
 from exchange.members.store import list_members
 from exchange.parts import Parts
 from exchange.transfers.store import received_under
+from exchange.versions import flow as versions
+from exchange.versions import model as versions_model
 from nodes.publishing.datasets import contract_of
 from nodes.publishing.onward import OnwardSharing
 from nodes.publishing.terms import check_terms
@@ -39,7 +44,8 @@ async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
     """Adopt a contract version for the caller; give the registration's envelope.
 
     Another provider may adopt a version with equal digest; a version never changes. Raises OtherSigner,
-    ContractRefused, ContractReserved, ContractMismatch or ContractChanged.
+    ContractRefused, ContractReserved, ContractMismatch, ContractChanged, or what
+    ``exchange.versions.flow.check_registration`` raises.
     """
     signed = read_statement(envelope, ContractRegistration, caller.key)
     registration = signed.statement
@@ -49,20 +55,22 @@ async def register_contract(parts: Parts, caller: Caller, envelope: str) -> str:
         raise model.ContractMismatch("id, version, digest or spelling differ from the document")
     if contract.id in library.names() and contract.digest != library.load(contract.id).digest:
         raise model.ContractReserved(f"{contract.id} is a shipped contract, and this is not its text")
-    await parts.log.commit(lambda unit: _adopt(unit, signed, contract))
+    line = await versions.check_registration(parts, caller, contract, signed.text)
+    await parts.log.commit(lambda unit: _adopt(unit, signed, contract, line))
     return signed.text
 
 
 async def register_dataset(parts: Parts, caller: Caller, envelope: str) -> CatalogEntry:
     """Take the next record of a dataset; give its catalog entry.
 
-    Raises OtherSigner, DatasetTaken, WrongNumber, ContractUnknown, ContractChanged, FieldUnknown or
-    TermsUnfit.
+    Raises OtherSigner, DatasetTaken, WrongNumber, ContractUnknown, ContractChanged, FieldUnknown,
+    TermsUnfit, NoticeMissing or NoticeRunning.
     """
     signed = read_statement(envelope, DatasetRecord, caller.key)
     check_speaker(signed.statement.provider, caller.participant)
     contract = _registered(parts, signed.statement.contract)
-    committed = await parts.log.commit(lambda unit: _declare(unit, signed, contract))
+    step = await versions.step_of(parts, signed.statement, contract)
+    committed = await parts.log.commit(lambda unit: _declare(unit, signed, contract, step))
     return committed.value
 
 
@@ -70,14 +78,17 @@ async def publish_release(parts: Parts, caller: Caller, dataset: str, envelope: 
     """Take the next release of a feed; give its number and place in the log.
 
     Raises OtherSigner, DatasetUnknown, DatasetTaken, WrongNumber, WrongPrevious, WrongContract,
-    CountsDisagree or OnwardSharing.
+    CountsDisagree, FindingsDisagree, OnwardSharing, CorrectionUnfit or ObjectionNotVerified.
     """
     signed = read_statement(envelope, Manifest, caller.key)
     check_speaker(signed.statement.provider, caller.participant)
     if signed.statement.dataset != dataset:
         raise model.DatasetUnknown("the manifest is about another dataset than the address")
-    committed = await parts.log.commit(lambda unit: _publish(unit, signed))
-    return committed.value
+    contract = _registered(parts, signed.statement.contract)
+    entry, event = (await parts.log.commit(lambda unit: _publish(parts, unit, signed, contract))).value
+    if event is not None:
+        parts.mailbox.announce(events=event)
+    return entry
 
 
 def contract_registration(parts: Parts, contract: str, version: str) -> str:
@@ -93,9 +104,10 @@ def dataset_entry(parts: Parts, dataset: str) -> CatalogEntry:
     """Give one dataset's catalog entry; raise DatasetUnknown."""
     with parts.database.read() as session:
         row = store.find_dataset(session, dataset)
+        quality = store.newest_quality(session, [dataset])
     if row is None:
         raise model.DatasetUnknown(f"{dataset} is not in the catalogue")
-    return store.catalog_entry(row)
+    return store.catalog_entry(row, quality.get(dataset))
 
 
 def search(parts: Parts, words: str, sharing: Sharing | None) -> Catalog:
@@ -114,11 +126,12 @@ def releases(parts: Parts, dataset: str, since: int) -> ReleaseList:
         return ReleaseList(releases=store.releases_since(session, dataset, since))
 
 
-def _adopt(unit: Unit, signed: Signed[ContractRegistration], contract: Contract) -> None:
+def _adopt(unit: Unit, signed: Signed[ContractRegistration], contract: Contract, line: versions.Line) -> None:
     session, registration = unit.session, signed.statement
     ref = registration.contract
     known = store.known_contract(session, ref.id, ref.version)
     if known is None:
+        versions.check_line(unit, contract.id, line)
         classes = {field.name: field.classification for field in contract.fields}
         store.add_contract(
             session, ref.id, ref.version, digest=ref.digest, fields=classes, envelope=signed.text
@@ -152,7 +165,12 @@ def _registered(parts: Parts, ref: ContractRef) -> Contract | None:
     return contract_of(peek_statement(envelope, ContractRegistration).statement.document)
 
 
-def _declare(unit: Unit, signed: Signed[DatasetRecord], contract: Contract | None) -> CatalogEntry:
+def _declare(
+    unit: Unit,
+    signed: Signed[DatasetRecord],
+    contract: Contract | None,
+    step: versions_model.Step | None,
+) -> CatalogEntry:
     session, record = unit.session, signed.statement
     row = store.find_dataset(session, record.dataset)
     before = store.find_record(session, record.dataset, record.number)
@@ -163,6 +181,7 @@ def _declare(unit: Unit, signed: Signed[DatasetRecord], contract: Contract | Non
     if contract is None:
         raise model.ContractUnknown(f"{record.contract.id} {record.contract.version} is not registered")
     check_terms(record, contract)
+    versions.check_move(unit, record, None if row is None else row.contract_ref(), step)
     fields: dict[str, Json] = {
         "part": record.provider,
         "dsc": conceal(session, record.dataset.encode(), salt=new_salt(), now=unit.now),
@@ -208,14 +227,20 @@ def _check_not_received(unit: Unit, manifest: Manifest) -> None:
             raise OnwardSharing(f"the provider itself received these bytes under {grant}", grant=grant)
 
 
-def _publish(unit: Unit, signed: Signed[Manifest]) -> ReleaseEntry:
+def _publish(
+    parts: Parts, unit: Unit, signed: Signed[Manifest], contract: Contract | None
+) -> tuple[ReleaseEntry, int | None]:
     session, manifest = unit.session, signed.statement
     before = store.find_release(session, manifest.dataset, manifest.number)
     if before is not None and before.digest == signed.digest:
-        return store.release_entry(before)
+        return store.release_entry(before), None
     dataset = store.find_dataset(session, manifest.dataset)
     model.check_release(manifest, store.standing(dataset))
+    if contract is None:
+        raise model.ContractUnknown(f"{manifest.contract.id} {manifest.contract.version} is not registered")
+    check_findings(manifest, contract)
     _check_not_received(unit, manifest)
+    check_link(unit, manifest)
     fields: dict[str, Json] = {
         "part": manifest.provider,
         "dsc": conceal(session, manifest.dataset.encode(), salt=new_salt(), now=unit.now),
@@ -233,4 +258,7 @@ def _publish(unit: Unit, signed: Signed[Manifest]) -> ReleaseEntry:
     )
     store.add_release(session, row)
     store.count_release(session, manifest, signed.digest)
-    return store.release_entry(row)
+    store.add_quality(session, manifest)
+    link(unit, manifest, signed.digest)
+    alarm = judge_event(manifest, contract)
+    return store.release_entry(row), None if alarm is None else record_alarm(parts, unit, alarm)

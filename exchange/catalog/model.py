@@ -89,7 +89,7 @@ class WrongContract(Conflict):
 
 
 class CountsDisagree(Invalid):
-    """Rows read are not rows published plus rows quarantined."""
+    """Rows read are not rows published plus rows quarantined, or more were mended than ever quarantined."""
 
     code = "counts-disagree"
     title_zh = "行数对不上"
@@ -104,13 +104,14 @@ class FieldUnknown(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A dataset as it stands: number and contract of its record, number and digest of its newest release."""
+    """A dataset as it stands: its record's number and contract, its newest release, what is in quarantine."""
 
     provider: str
     number: int
     contract: ContractRef
     releases: int
     manifest: str | None
+    quarantined: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +160,5 @@ def check_release(manifest: Manifest, standing: Standing | None) -> None:
     counts = manifest.counts
     if counts.read != counts.published + counts.quarantined:
         raise CountsDisagree(f"{counts.read} read, {counts.published} published, {counts.quarantined} held")
+    if manifest.resubmitted > min(counts.read, standing.quarantined):
+        raise CountsDisagree(f"{manifest.resubmitted} mended, {standing.quarantined} were in quarantine")

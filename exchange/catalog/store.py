@@ -1,14 +1,14 @@
 """The only SQL about the catalogue. Nothing here decides anything."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import update
+from sqlalchemy import and_, case, update
 from sqlmodel import Session, col, func, select
 
-from contracts.messages import CatalogEntry, Manifest, ReleaseEntry
+from contracts.messages import CatalogEntry, CatalogQuality, FindingCount, Manifest, QualityNote, ReleaseEntry
 from exchange.catalog.model import KnownContract, Standing
-from exchange.catalog.tables import AdoptionRow, ContractRow, DatasetRow, RecordRow, ReleaseRow
+from exchange.catalog.tables import AdoptionRow, ContractRow, DatasetRow, QualityRow, RecordRow, ReleaseRow
 
 SEARCH_LIMIT = 500
 PAGE = 1000
@@ -82,7 +82,10 @@ def add_release(session: Session, row: ReleaseRow) -> None:
 
 
 def count_release(session: Session, manifest: Manifest, digest: str) -> None:
-    """Make ``manifest`` the newest release of its dataset and add its rows to the totals."""
+    """Make ``manifest`` the newest release of its dataset and add its rows to the totals.
+
+    Rows that come from the quarantine wait there no longer.
+    """
     session.execute(
         update(DatasetRow)
         .where(col(DatasetRow.dataset) == manifest.dataset)
@@ -90,7 +93,9 @@ def count_release(session: Session, manifest: Manifest, digest: str) -> None:
             releases=manifest.number,
             manifest=digest,
             rows_published=col(DatasetRow.rows_published) + manifest.counts.published,
-            rows_quarantined=col(DatasetRow.rows_quarantined) + manifest.counts.quarantined,
+            rows_quarantined=col(DatasetRow.rows_quarantined)
+            + manifest.counts.quarantined
+            - manifest.resubmitted,
         )
     )
 
@@ -106,6 +111,43 @@ def releases_since(session: Session, dataset: str, since: int) -> list[ReleaseEn
     return [release_entry(row) for row in session.exec(query)]
 
 
+def add_quality(session: Session, manifest: Manifest) -> None:
+    """Keep what a release's manifest says of its quality, if it was examined."""
+    if manifest.quality is None:
+        return
+    findings = [one.model_dump(mode="json") for one in manifest.findings]
+    session.add(
+        QualityRow(
+            dataset=manifest.dataset,
+            number=manifest.number,
+            note=manifest.quality.canonical().decode(),
+            findings=json.dumps(findings),
+            rules=len(findings),
+        )
+    )
+
+
+def newest_quality(session: Session, datasets: Sequence[str]) -> dict[str, CatalogQuality]:
+    """Give what was found in the newest release of each dataset whose newest release was examined."""
+    newest = select(QualityRow).join(
+        DatasetRow,
+        and_(
+            col(DatasetRow.dataset) == col(QualityRow.dataset),
+            col(DatasetRow.releases) == col(QualityRow.number),
+        ),
+    )
+    rows = session.exec(newest.where(col(QualityRow.dataset).in_(datasets))).all()
+    found = func.sum(case((col(QualityRow.rules) > 0, 1), else_=0))
+    counted = select(QualityRow.dataset, func.count(), found).group_by(col(QualityRow.dataset))
+    totals = {
+        dataset: (int(examined), int(faulty))
+        for dataset, examined, faulty in session.exec(
+            counted.where(col(QualityRow.dataset).in_([row.dataset for row in rows]))
+        )
+    }
+    return {row.dataset: _quality(row, *totals[row.dataset]) for row in rows}
+
+
 def search(session: Session, words: str, sharing: str | None, providers: Iterable[str]) -> list[CatalogEntry]:
     """Give the datasets of ``providers`` whose words hold ``words``, by name."""
     query = select(DatasetRow).where(col(DatasetRow.provider).in_(list(providers)))
@@ -113,8 +155,9 @@ def search(session: Session, words: str, sharing: str | None, providers: Iterabl
         query = query.where(col(DatasetRow.words).contains(words, autoescape=True))
     if sharing:
         query = query.where(col(DatasetRow.sharing) == sharing)
-    rows = session.exec(query.order_by(col(DatasetRow.dataset)).limit(SEARCH_LIMIT))
-    return [catalog_entry(row) for row in rows]
+    rows = session.exec(query.order_by(col(DatasetRow.dataset)).limit(SEARCH_LIMIT)).all()
+    quality = newest_quality(session, [row.dataset for row in rows])
+    return [catalog_entry(row, quality.get(row.dataset)) for row in rows]
 
 
 def dataset_names(session: Session, *, after: str, limit: int) -> list[str]:
@@ -143,16 +186,28 @@ def standing(row: DatasetRow | None) -> Standing | None:
         contract=row.contract_ref(),
         releases=row.releases,
         manifest=row.manifest,
+        quarantined=row.rows_quarantined,
     )
 
 
-def catalog_entry(row: DatasetRow) -> CatalogEntry:
+def catalog_entry(row: DatasetRow, quality: CatalogQuality | None = None) -> CatalogEntry:
     """Show a dataset as a search does."""
     return CatalogEntry(
         record_envelope=row.envelope,
         latest_release=row.releases,
         rows_published=row.rows_published,
         rows_quarantined=row.rows_quarantined,
+        quality=quality,
+    )
+
+
+def _quality(row: QualityRow, examined: int, faulty: int) -> CatalogQuality:
+    return CatalogQuality(
+        release=row.number,
+        note=QualityNote.parse(row.note.encode()),
+        findings=[FindingCount.model_validate(one) for one in json.loads(row.findings)],
+        releases_examined=examined,
+        releases_with_findings=faulty,
     )
 
 

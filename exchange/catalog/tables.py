@@ -72,6 +72,18 @@ class RecordRow(ExchangeTable, table=True):
     entry: int = Field(sa_type=BigInteger)
 
 
+class QualityRow(ExchangeTable, table=True):
+    """What a release's manifest says of its quality; ``rules`` counts those that found something."""
+
+    __tablename__ = "catalog_quality"
+
+    dataset: str = Field(sa_type=String(63), primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    note: str = Field(sa_type=LongText)
+    findings: str = Field(sa_type=LongText)
+    rules: int
+
+
 class ReleaseRow(ExchangeTable, table=True):
     """One release of a feed: the provider's signed manifest and its place in the log."""
 

@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 refused or invalid · 2 not decidable · 64 wrong usage 
 75 a part is unavailable. What a command needs beyond the client is imported when it runs.
 """
 
+import os
 import sys
 
 import httpx
@@ -12,6 +13,9 @@ import structlog
 from contracts.errors import HeadwatersError, Unavailable
 
 USAGE = 64
+
+_KEPT = "dirty_decay_ms:50,muzzy_decay_ms:0"
+"""How long Polars' allocator (jemalloc) keeps memory that is free: it is read when Polars is loaded."""
 
 
 class NotReachable(Unavailable):
@@ -25,6 +29,8 @@ class NotReachable(Unavailable):
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
+    os.environ.setdefault("_RJEM_MALLOC_CONF", _KEPT)
+
     from exchange.cli.app import app  # noqa: PLC0415  # importing the package costs nothing
     from exchange.cli.output import fail  # noqa: PLC0415
     from nodes.telemetry import configure_logging  # noqa: PLC0415

@@ -42,6 +42,7 @@ def received_list(
     columns = {
         "dataset": "数据集 dataset",
         "release": "批次 release",
+        "replaced_by": "已被更正为 replaced by",
         "purpose": "用途 purpose",
         "rows": "行数 rows",
         "delete_after": "最晚删除 delete after",

@@ -55,11 +55,18 @@ def serve(
         float,
         typer.Option(min=1, max=3600, help="向其他见证方询问的间隔秒数 / seconds between gossip rounds"),
     ] = 300,
+    stations: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HEADWATERS_STATIONS",
+            help="接收 HJ 212 站点的地址,默认不接收 / host:port to hear HJ 212 stations on; off by default",
+        ),
+    ] = None,
 ) -> None:
     """运行节点:服务、见证、镜像、收发回执 / run the node: serve, witness, mirror, deliver receipts."""
     from nodes.serve import run  # noqa: PLC0415
 
-    run(home, listen, gossip_seconds=gossip_seconds)
+    run(home, listen, gossip_seconds=gossip_seconds, stations=stations)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -27,6 +28,9 @@ from rich.table import Table
 
 from contracts.errors import HeadwatersError
 from contracts.problem import document
+
+SHORT_CELLS = 16
+"""Columns of cells no wider than this are never folded."""
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -72,7 +76,7 @@ def show(
     table.add_column(overflow="fold")
     for key, item in value.items():
         label = key if labels is None else labels.get(key, key)
-        table.add_row(f"[dim]{escape(label)}[/dim]", escape(_cell(item)))
+        table.add_row(f"[dim]{escape(harmless(label))}[/dim]", escape(_cell(item)))
     out.print(table)
 
 
@@ -84,10 +88,13 @@ def show_rows(
         print_json(list(rows))
         return
     table = Table(title=f"{title} ({len(rows)})", title_justify="left")
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_cell(row.get(field))) for field in columns))
+    cells = {field: [_cell(row.get(field)) for row in rows] for field in columns}
+    for field, heading in columns.items():
+        # Short words and numbers stay whole; what is long gives way.
+        short = max(map(cell_len, cells[field]), default=0) <= SHORT_CELLS
+        table.add_column(heading.replace(" ", "\n", 1) if short else heading, overflow="fold", no_wrap=short)
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*map(escape, row))
     out.print(table)
 
 

@@ -10,7 +10,7 @@ import typer
 from contracts.clock import rfc3339
 from contracts.errors import Usage
 from contracts.messages import Sharing
-from exchange.cli.output import NODE_HOME, JsonFlag, NodeHome, Person, follow, show, show_rows
+from exchange.cli.output import NODE_HOME, JsonFlag, NodeHome, Person, follow, say, show, show_rows
 from nodes.control import ControlClient
 
 dataset_app = typer.Typer(no_args_is_help=True)
@@ -83,14 +83,26 @@ def _purpose_fields(text: str) -> dict[str, Any]:
 def publish(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     dataset: Annotated[str, typer.Option(help="数据集编号 / dataset id")],
+    corrects: Annotated[
+        int | None, typer.Option(min=1, help="所更正的批次 / the earlier release that this one replaces")
+    ] = None,
+    objection: Annotated[
+        list[str] | None, typer.Option(help="随之办结的已核实异议,可重复 / verified objections it settles")
+    ] = None,
     home: NodeHome = NODE_HOME,
     person: Person = None,
     as_json: JsonFlag = False,
 ) -> None:
     """按契约逐行校验并发布 / validate row by row and publish a release."""
-    lines = ControlClient(home, person).stream_ndjson(
-        "/local/publish", {"path": str(file.resolve()), "dataset": dataset}
-    )
+    if objection and corrects is None:
+        raise Usage("say with --corrects which release is replaced")
+    body = {
+        "path": str(file.resolve()),
+        "dataset": dataset,
+        "corrects": corrects,
+        "objections": objection or [],
+    }
+    lines = ControlClient(home, person).stream_ndjson("/local/publish", body)
     show(follow(lines, file.name, as_json=as_json), as_json=as_json, title="已发布 published")
 
 
@@ -118,7 +130,24 @@ def catalog_show(
     dataset: str, home: NodeHome = NODE_HOME, person: Person = None, as_json: JsonFlag = False
 ) -> None:
     """查看一个数据集的登记信息 / show one dataset's signed record."""
-    show(ControlClient(home, person).get(f"/local/catalog/{dataset}"), as_json=as_json, title=dataset)
+    answer = ControlClient(home, person).get(f"/local/catalog/{dataset}")
+    if as_json:
+        show(answer, as_json=True, title=dataset)
+        return
+    found = answer.pop("quality")
+    show(answer, as_json=False, title=dataset)
+    if found is None:
+        say("最新批次未经质量检查", "the newest release was not examined for quality")
+        return
+    share = f"{found['releases_with_findings']}/{found['releases_examined']}"
+    say(f"质量:批次 {found['release']};有发现的批次 {share}", "releases with findings, of those examined")
+    columns = {
+        "rule": "规则 rule",
+        "kind": "类别 kind",
+        "severity": "级别 severity",
+        "records": "记录 records",
+    }
+    show_rows(found["findings"], columns, as_json=False, title="发现 findings")
 
 
 def apply(

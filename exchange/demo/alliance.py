@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audit.durable import write_private
 from contracts.errors import Unavailable
-from exchange.demo.cast import CAST, QUORUM, WITH_INBOUND_ADDRESS, Player
+from exchange.demo.cast import CAST, HEARS_STATIONS, QUORUM, WITH_INBOUND_ADDRESS, Player
 from exchange.demo.processes import Child, command, run
 from nodes.control import ControlClient
 
@@ -43,6 +43,7 @@ class Alliance:
         self.exchange_home = home / "exchange"
         self.ids: dict[str, str] = {}
         self.ports = {player.slug: _free_port() for player in cast}
+        self.station_port = _free_port()
         self._cast = cast
         self._quorum = quorum
         if published is None:
@@ -56,11 +57,15 @@ class Alliance:
                 [
                     *("node", "serve", "--home", self.node_home(player.slug)),
                     *("--listen", f"127.0.0.1:{port}", "--gossip-seconds", GOSSIP_SECONDS),
+                    *self._hearing(player),
                 ],
                 home / "logs" / f"{player.slug}.log",
             )
             for player, port in ((p, self.ports[p.slug]) for p in cast)
         }
+
+    def _hearing(self, player: Player) -> tuple[str, ...]:
+        return ("--stations", f"127.0.0.1:{self.station_port}") if player.slug == HEARS_STATIONS else ()
 
     def exchange_process(self, exchange_home: Path) -> Child:
         """Give the process that serves an exchange's home at this alliance's address, not started yet."""

@@ -62,4 +62,5 @@ CAST = (*PROVINCES, CENTRE, BANK)
 CALLED = {player.slug: player.called for player in CAST}
 # Direct delivery for two, the mailbox and a sealed relay for everybody else.
 WITH_INBOUND_ADDRESS = frozenset({"chongqing", "sichuan"})
+HEARS_STATIONS = "guizhou"  # whose node has a gateway for stations
 QUORUM = 5

@@ -10,7 +10,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from contracts.messages import EMERGENCY_PURPOSE, Sharing, Text
+from contracts.schema import Contract
 from exchange.demo import synthetic
 from exchange.demo.alliance import StepFailed
 from exchange.demo.cast import PROVINCES
@@ -133,12 +136,23 @@ def plan_inputs(data: Path | None, scratch: Path) -> Plan:
     found = discover(data) if data else None
     datasets = _real(found.files if found else ())
     if not any(d.sharing is Sharing.UNCONDITIONAL for d in datasets):
-        datasets += _simulated(scratch)
+        datasets += [_air(scratch), *_simulated(scratch)]
     datasets.append(_enterprise(scratch))
     if not any(d.sharing is Sharing.NOT_SHARED for d in datasets):
         datasets.append(_parcels(scratch))
     skipped = tuple((s.path.name, f"{s.reason.zh} {s.reason.en}") for s in found.skipped) if found else ()
     return Plan(tuple(datasets), skipped)
+
+
+def properties_of(contract: Contract) -> dict[str, Any]:  # Any: JSON Schema
+    """Give the schema of each member of a contract's records."""
+    properties: dict[str, Any] = orjson.loads(contract.canonical())["record"]["properties"]
+    return properties
+
+
+def may_be_missing(contract: Contract, field: str) -> bool:
+    """Tell whether a record may say of a field that it has no value."""
+    return "null" in properties_of(contract).get(field, {}).get("type", ())
 
 
 def _real(files: Iterable[RecognisedFile]) -> list[PlannedDataset]:
@@ -196,6 +210,19 @@ def _simulated(scratch: Path) -> list[PlannedDataset]:
             )
         )
     return planned
+
+
+def _air(scratch: Path) -> PlannedDataset:
+    return PlannedDataset(
+        dataset="air-example",
+        provider="chongqing",
+        contract="ambient-air-hourly",
+        title=Text(zh="示例站空气质量小时数据(合成)", en="Example stations, hourly air quality (synthetic)"),
+        place=NOWHERE,
+        sharing=Sharing.UNCONDITIONAL,
+        synthetic=True,
+        files=(synthetic.write_air(scratch / "air.ndjson"),),
+    )
 
 
 def _enterprise(scratch: Path) -> PlannedDataset:

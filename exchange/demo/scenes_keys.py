@@ -10,6 +10,7 @@ from contracts.canonical import canonical_bytes
 from contracts.messages import Sharing
 from exchange.demo.alliance import Alliance
 from exchange.demo.cast import CALLED, CAST, CENTRE, PROVINCES, QUORUM
+from exchange.demo.inputs import PlannedDataset
 from exchange.demo.scenes_sharing import Pulled, take
 from exchange.demo.stage import Stage, wait_for
 from exchange.demo.summary import Summary
@@ -82,12 +83,16 @@ def _digest(file: TrustFile) -> str | None:
 
 
 def rotate_between_deliveries(
-    stage: Stage, alliance: Alliance, transfers: list[Pulled], summary: Summary
+    stage: Stage, alliance: Alliance, transfers: list[Pulled], watched: PlannedDataset, summary: Summary
 ) -> Deliveries:
-    """Replace a provider's key after it has delivered, and let it deliver the same dataset once more."""
+    """Replace a provider's key after it has delivered, and let it deliver the same dataset once more.
+
+    ``watched`` is corrected later on, so another dataset shows it where there is one.
+    """
     stage.scene("更换密钥,交付不断", "a province replaces its key between two deliveries")
     # The smallest dataset shows it as well as the largest.
-    before = min((t for t in transfers if t.dataset.sharing is Sharing.UNCONDITIONAL), key=_rows)
+    shared = [t for t in transfers if t.dataset.sharing is Sharing.UNCONDITIONAL]
+    before = min(shared, key=lambda pulled: (pulled.dataset is watched, _rows(pulled)))
     provider, has_it = before.dataset.provider, {t.consumer for t in transfers if t.dataset is before.dataset}
     alliance.node(provider).post("/local/keys/rotate", {"role": "node", "root_key": None})
     stage.line(f"{CALLED[provider]}更换节点密钥,新旧密钥共同签署", "old and new key sign; the log holds it")

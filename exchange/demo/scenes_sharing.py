@@ -75,12 +75,12 @@ def publish_release(stage: Stage, alliance: Alliance, dataset: PlannedDataset, f
     }
 
 
-def agree_and_pull(stage: Stage, alliance: Alliance, plan: Plan) -> list[Pulled]:
-    """Consumers search, apply, get agreements, subscribe and pull; one application is refused."""
+def agree_and_pull(stage: Stage, alliance: Alliance, plan: Plan, watched: PlannedDataset) -> list[Pulled]:
+    """Consumers search, apply, get agreements, subscribe and pull, ``watched`` first; one is refused."""
     stage.scene("检索、申请、协议、订阅、接收", "search, apply, agree, subscribe, pull by cursor")
     found = alliance.node(CENTRE.slug).get("/local/catalog", {"q": ""})
     stage.line(f"信息中心在目录中找到 {len(found['datasets'])} 个数据集", "the centre searches the catalogue")
-    wanted = list(_open_pairs(plan))
+    wanted = _open_pairs(plan, watched)
     with ThreadPoolExecutor(max_workers=CONSUMERS_AT_ONCE) as pool:
         pulled = list(pool.map(lambda pair: take(stage, alliance, *pair), wanted))
     conditional = plan.first(Sharing.CONDITIONAL)
@@ -93,10 +93,11 @@ def agree_and_pull(stage: Stage, alliance: Alliance, plan: Plan) -> list[Pulled]
     return pulled
 
 
-def _open_pairs(plan: Plan) -> list[tuple[str, PlannedDataset]]:
+def _open_pairs(plan: Plan, watched: PlannedDataset) -> list[tuple[str, PlannedDataset]]:
     """Let each of the first open datasets go to a neighbouring province, and two to the centre as well."""
     slugs = [player.slug for player in PROVINCES]
-    open_datasets = [d for d in plan.datasets if d.sharing is Sharing.UNCONDITIONAL][:SHARED_DATASETS]
+    others = [d for d in plan.datasets if d.sharing is Sharing.UNCONDITIONAL and d is not watched]
+    open_datasets = [watched, *others][:SHARED_DATASETS]
     pairs = [(slugs[(slugs.index(d.provider) + 2) % len(slugs)], d) for d in open_datasets]
     return pairs + [(CENTRE.slug, d) for d in open_datasets[:2]]
 
@@ -189,21 +190,27 @@ def subscribe(alliance: Alliance, consumer: str, dataset: str, application: dict
 def pull(alliance: Alliance, consumer: str, dataset: str) -> dict[str, Any]:
     """Let a consumer receive what is new of a dataset; give the files and the cursor."""
     lines = alliance.node(consumer).stream_ndjson("/local/pull", {"dataset": dataset})
-    return _result(lines, f"{consumer} could not pull {dataset}")
+    return result_of(lines, f"{consumer} could not pull {dataset}")
 
 
 def publish_file(alliance: Alliance, provider: str, dataset: str, file: Path) -> dict[str, Any]:
     """Let a provider publish one file; give what came of it."""
     body = {"path": str(file), "dataset": dataset}
     lines = alliance.node(provider).stream_ndjson("/local/publish", body)
-    return _result(lines, f"{provider} could not publish {file.name}")
+    return result_of(lines, f"{provider} could not publish {file.name}")
 
 
-def _result(lines: Iterable[dict[str, Any]], failure: str) -> dict[str, Any]:
+def result_of(lines: Iterable[dict[str, Any]], failure: str) -> dict[str, Any]:
+    """Give what a long act came to, the last line of its answer; raise StepFailed where there is none."""
     result: dict[str, Any] | None = next((line["result"] for line in lines if "result" in line), None)
     if result is None:
         raise StepFailed(failure)
     return result
+
+
+def artifact_of(alliance: Alliance, provider: str, digest: str) -> Path:
+    """Name the file at the provider that holds a release."""
+    return alliance.node_home(provider) / "artifacts" / f"{digest.removeprefix('sha256:')}.parquet"
 
 
 def _be_refused(stage: Stage, alliance: Alliance, plan: Plan) -> None:

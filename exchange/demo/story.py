@@ -15,10 +15,14 @@ from contracts.errors import HeadwatersError, Usage
 from exchange.cli.output import err, fail, out, print_json
 from exchange.demo import (
     scenes_audit,
+    scenes_contracts,
+    scenes_correcting,
     scenes_evidence,
     scenes_keys,
     scenes_policy,
+    scenes_quality,
     scenes_sharing,
+    scenes_stations,
     scenes_trust,
 )
 from exchange.demo.alliance import Alliance, in_parallel
@@ -58,13 +62,19 @@ def _tell(stage: Stage, alliance: Alliance, summary: Summary, data: Path | None)
     _join(stage, alliance)
     scenes_keys.sign_trust_root(stage, alliance)
     scenes_sharing.publish(stage, alliance, plan, summary)
-    transfers = scenes_sharing.agree_and_pull(stage, alliance, plan)
-    deliveries = scenes_keys.rotate_between_deliveries(stage, alliance, transfers, summary)
+    scenes_stations.let_stations_report(stage, alliance, summary)
+    watched = scenes_quality.look_at_findings(stage, alliance, plan, summary)
+    scenes_quality.mend_quarantined(stage, alliance, plan, summary)
+    transfers = scenes_sharing.agree_and_pull(stage, alliance, plan, watched)
+    deliveries = scenes_keys.rotate_between_deliveries(stage, alliance, transfers, watched, summary)
     transfers.append(deliveries.after)
     scenes_evidence.await_proofs(stage, alliance, transfers)
     scenes_keys.see_it_adopted(stage, alliance, summary)
     scenes_policy.look_at_the_view(stage, alliance, plan, transfers, summary)
     scenes_audit.close_the_day(stage, alliance)
+    holders = list(dict.fromkeys(one.consumer for one in transfers if one.dataset is watched))
+    scenes_correcting.object_and_correct(stage, alliance, watched, holders, summary)
+    scenes_contracts.change_a_contract(stage, alliance, watched, holders, summary)
     scenes_trust.lose_and_regain_quorum(stage, alliance, plan, summary)
     scenes_trust.probe(stage, alliance, plan, summary)
     scenes_policy.change_by_two(stage, alliance, plan, summary)

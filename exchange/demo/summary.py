@@ -28,6 +28,8 @@ class Summary:
     releases: int = 0
     rows_published: int = 0
     rows_quarantined: int = 0
+    rows_mended: int = 0
+    corrections: int = 0
     is_proof_verified: bool = False
     is_tampering_caught: bool = False
     checks: dict[str, bool] = field(default_factory=dict)
@@ -60,6 +62,8 @@ class Summary:
             "releases": self.releases,
             "rows_published": self.rows_published,
             "rows_quarantined": self.rows_quarantined,
+            "rows_mended": self.rows_mended,
+            "corrections": self.corrections,
             "transfers": {
                 key: self.status["transfers"][key] for key in ("granted", "denied", "done", "bytes")
             },

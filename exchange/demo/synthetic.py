@@ -12,6 +12,8 @@ import orjson
 SEED = 809
 ENTERPRISES = 400
 PARCELS = 60
+STATIONS = ("示例站甲(虚构)", "示例站乙(虚构)")
+STATION_DAYS = 10
 _CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _GRADES = ("green", "green", "blue", "blue", "yellow", "red")
 
@@ -29,6 +31,24 @@ def write_parcels(path: Path) -> Path:
     """Write forest parcels with exact outlines: data that its provider does not share."""
     dice = random.Random(SEED)  # noqa: S311  # as above
     return _write(path, [_parcel(dice, number) for number in range(1, PARCELS + 1)])
+
+
+def write_air(path: Path) -> Path:
+    """Write ten days of two stations: a row that breaks the contract, and odd rows that keep it.
+
+    At the first station SO2 is below nothing once, PM2.5 stands above PM10 for five hours, PM2.5 is stuck for
+    nine, and three times carbon monoxide is at the end of its range.
+    """
+    dice = random.Random(SEED)  # noqa: S311  # as above
+    rows = [_hour(dice, station, hour) for station in STATIONS for hour in range(24 * STATION_DAYS)]
+    rows[30]["so2"] = -3
+    for row in rows[40:45]:
+        row["pm2_5"] = row["pm10"] + 12
+    for row in rows[60:69]:
+        row["pm2_5"] = 33
+    for row in rows[80:83]:
+        row["co"] = 10_000
+    return _write(path, rows)
 
 
 def _enterprise(dice: random.Random, number: int) -> dict[str, Any]:
@@ -52,6 +72,26 @@ def _enterprise(dice: random.Random, number: int) -> dict[str, Any]:
         "contact_phone": f"028-{dice.randint(0, 99_999_999):08d}",
         "inspection_note": "虚构示例",
         "synthetic": True,
+    }
+
+
+def _hour(dice: random.Random, station: str, hour: int) -> dict[str, Any]:
+    pm2_5 = dice.randint(18, 60)
+    return {
+        "station": station,
+        "local_time": f"2026-03-{1 + hour // 24:02d}T{hour % 24:02d}:00",
+        "pm2_5": pm2_5,
+        "pm10": pm2_5 + dice.randint(15, 50),
+        "so2": dice.randint(3, 15),
+        "no2": dice.randint(15, 60),
+        "co": 10 * dice.randint(40, 110),
+        "o3": dice.randint(20, 160),
+        "temperature": dice.randint(8, 19),
+        "pressure": dice.randint(1008, 1022),
+        "dew_point": dice.randint(-4, 7),
+        "rain": 0,
+        "wind_direction": dice.choice(("N", "NE", "SW", "W")),
+        "wind_speed": dice.randint(1, 5),
     }
 
 

@@ -36,6 +36,7 @@ _ERASERS: dict[str, _Eraser] = {
     "denials": store.erase_denials,
     "decisions": store.erase_decisions,
     "emergency_uses": store.erase_emergency_uses,
+    "objections": store.erase_objections,
 }
 
 

@@ -36,6 +36,7 @@ class Erased:
     denials: int = 0
     decisions: int = 0
     emergency_uses: int = 0
+    objections: int = 0
 
 
 def cutoff_of(before: date, *, now: datetime, retention_years: int) -> datetime:

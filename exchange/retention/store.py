@@ -11,8 +11,10 @@ from sqlalchemy import Connection, delete, exists, text, update
 from sqlmodel import Session, col, or_, select
 
 from audit.log.tables import LogEntry
+from contracts.messages import ObjectionState
 from exchange.agreements.model import Turn
 from exchange.agreements.tables import AgreementRow, ApplicationRow
+from exchange.corrections.tables import NewsRow, ObjectionRow, ObjectionStepRow
 from exchange.emergencies.tables import EmergencyUseRow
 from exchange.evidence import EvidenceRow
 from exchange.incidents.tables import DenialRow
@@ -143,6 +145,20 @@ def erase_emergency_uses(session: Session, cutoff_ms: int, _after: Key | None) -
     query = select(EmergencyUseRow.grant_id).where(col(EmergencyUseRow.at) < cutoff_ms).limit(PAGE)
     names = list(session.exec(query))
     session.connection().execute(delete(EmergencyUseRow).where(col(EmergencyUseRow.grant_id).in_(names)))
+    return _page(names)
+
+
+def erase_objections(session: Session, cutoff_ms: int, _after: Key | None) -> Page:
+    """Delete objections that are settled, with every sealed word; which release replaces which stays."""
+    settled = [ObjectionState.CLOSED.value, ObjectionState.WITHDRAWN.value]
+    query = (
+        select(ObjectionRow.objection)
+        .where(col(ObjectionRow.opened_at) < cutoff_ms, col(ObjectionRow.state).in_(settled))
+        .limit(PAGE)
+    )
+    names = list(session.exec(query))
+    for row in (ObjectionStepRow, NewsRow, ObjectionRow):
+        session.connection().execute(delete(row).where(col(row.objection).in_(names)))
     return _page(names)
 
 

@@ -35,8 +35,10 @@ from nodes.publishing.terms import check_terms
 from nodes.sharing_tables import ContractRow, DatasetRow
 from nodes.signed import Signed, peek_statement, sign_again, sign_statement
 
+# How far what this node signed has come: written down, then taken by the exchange.
 PENDING = "pending"
 REGISTERED = "registered"
+PUBLISHED = "published"
 
 
 class ContractNotRegistered(NotFound):

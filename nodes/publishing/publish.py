@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,23 +17,22 @@ from sqlmodel import Session, col, select
 
 from contracts.clock import epoch_ms
 from contracts.errors import Conflict, Invalid, NotFound, Refused
-from contracts.messages import Counts, DatasetRecord, Distribution, Manifest, SourceNote, utc
+from contracts.messages import Corrects, Counts, DatasetRecord, Distribution, Manifest, SourceNote, utc
 from contracts.schema import Contract
 from contracts.validation import RowValidator
+from nodes.correcting.linking import Correction, NothingCorrected, corrects_of
 from nodes.exclusive import exclusively
 from nodes.node import Node
 from nodes.publishing.artifacts import keep_file
-from nodes.publishing.datasets import own_contract, own_record
+from nodes.publishing.datasets import PENDING, PUBLISHED, own_contract, own_record
 from nodes.publishing.onward import check_marks, check_not_received
-from nodes.publishing.quarantine import Intake, Quarantine
+from nodes.quality.keeping import Examined, examine_release
+from nodes.quarantine.reading import Quarantine, Reading
 from nodes.sharing_tables import ReleaseRow
 from nodes.signed import Signed, peek_statement, sign_again, sign_statement
 from nodes.sources.artifact import write_artifact
 from nodes.sources.batch import judge
-from nodes.sources.source import Source, open_source
-
-PENDING = "pending"
-PUBLISHED = "published"
+from nodes.sources.source import RowSource, open_source
 
 Progress = Callable[[int], None]
 """Hears how many rows have been read."""
@@ -88,8 +88,18 @@ class Published:
         return self.manifest.statement.counts
 
 
-def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _: None) -> Published:
-    """Publish a file as the next release of a dataset.
+def publish(
+    node: Node,
+    rows: Path | RowSource,
+    dataset: str,
+    progress: Progress = lambda _: None,
+    *,
+    resubmitted: int = 0,
+    corrects: Correction | None = None,
+) -> Published:
+    """Publish a file, or rows under the dataset's contract, as the next release of a dataset.
+
+    So many of the rows were in quarantine before. A release that ``corrects`` an earlier one replaces it.
 
     Raises:
         DatasetNotDeclared, ContractNotRegistered: the dataset was not declared here.
@@ -97,28 +107,50 @@ def publish(node: Node, path: Path, dataset: str, progress: Progress = lambda _:
         OnwardSharing: the file, or the release it makes, is what another participant delivered here.
         EmptyRelease: every row was rejected; the quarantine says why.
         ReleaseNumbersBehind, ExchangeForgot: this node or the exchange was set back.
+        NoSuchRelease, NothingCorrected, ObjectionUnsettled: it cannot correct what it is to correct.
         Busy: the dataset is being published at this moment.
     """
     record = own_record(node, dataset).statement
     contract = own_contract(node, record.contract)
     with exclusively(node.home.artifacts / f".{dataset}.lock"):
         send_pending(node, dataset)
-        source = open_source(path, contract)
-        _check_source(source, record, contract)
+        source = open_source(rows, contract) if isinstance(rows, Path) else rows
+        check_source(source, record, contract)
         with node.database.read() as session:
             before = _find_release(session, dataset, source.info.sha256, contract.digest)
         if before is not None:
-            manifest = node.trust.own_statement(before.envelope, Manifest, node.node_key.public)
-            return Published(manifest, before.log_index or 0, repeated=True)
-        check_not_received(node, source.info.sha256)
-        check_marks(node, path, source.info.sha256)
+            return _repeated(node, before, corrects)
+        link = corrects_of(node, dataset, corrects)
+        for path, sha256 in source.files():
+            check_not_received(node, sha256)
+            check_marks(node, path, sha256)
         previous = _check_numbers(node, dataset)
         counts, distribution = _take_in(node, source, dataset, contract, progress)
         check_not_received(node, distribution.sha256)
+        number, at = 1 if previous is None else previous.number + 1, utc(node.clock.now())
+        examined = examine_release(node, contract, distribution.sha256, dataset=dataset, number=number, at=at)
         row = _sign(
-            node, record, previous, counts=counts, distribution=distribution, source=source.info.note()
+            node,
+            record,
+            previous,
+            counts=counts,
+            distribution=distribution,
+            source=source.info.note(),
+            resubmitted=resubmitted,
+            examined=examined,
+            corrects=link,
+            at=at,
         )
         return _send(node, row)
+
+
+def _repeated(node: Node, before: ReleaseRow, corrects: Correction | None) -> Published:
+    """Give a release that was published before; raise NothingCorrected where it corrects something else."""
+    manifest = node.trust.own_statement(before.envelope, Manifest, node.node_key.public)
+    link = manifest.statement.corrects
+    if corrects is not None and (link is None or link.number != corrects.release):
+        raise NothingCorrected(f"this source is release {before.number} of {before.dataset} already")
+    return Published(manifest, before.log_index or 0, repeated=True)
 
 
 def send_pending(node: Node, dataset: str) -> Published | None:
@@ -159,7 +191,8 @@ def _forget(node: Node, row: ReleaseRow) -> None:
             session.delete(stale)
 
 
-def _check_source(source: Source, record: DatasetRecord, contract: Contract) -> None:
+def check_source(source: RowSource, record: DatasetRecord, contract: Contract) -> None:
+    """Raise SourceUnfit for rows of another contract, or made-up ones in a dataset that is not."""
     if source.contract.digest != contract.digest:
         raise SourceUnfit(f"the file is read under another version of {contract.id}")
     if source.info.synthetic and not record.synthetic:
@@ -199,9 +232,9 @@ def _check_numbers(node: Node, dataset: str) -> ReleaseRow | None:
 
 
 def _take_in(
-    node: Node, source: Source, dataset: str, contract: Contract, progress: Progress
+    node: Node, source: RowSource, dataset: str, contract: Contract, progress: Progress
 ) -> tuple[Counts, Distribution]:
-    quarantine = Quarantine(node, Intake(dataset, source.info.sha256, contract.digest))
+    quarantine = Quarantine(node, Reading(dataset, source.info.sha256, contract.digest))
     tally = _Tally(progress)
     folder = node.home.artifacts / f".draft-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
@@ -247,7 +280,7 @@ class _Tally:
 
 
 def _accepted(
-    source: Source, contract: Contract, quarantine: Quarantine, tally: _Tally
+    source: RowSource, contract: Contract, quarantine: Quarantine, tally: _Tally
 ) -> Iterator[pl.DataFrame]:
     validator = RowValidator(contract)
     for batch in source.batches():
@@ -266,6 +299,10 @@ def _sign(
     counts: Counts,
     distribution: Distribution,
     source: SourceNote,
+    resubmitted: int,
+    examined: Examined,
+    corrects: Corrects | None,
+    at: datetime,
 ) -> ReleaseRow:
     manifest = Manifest(
         dataset=record.dataset,
@@ -276,7 +313,11 @@ def _sign(
         distribution=distribution,
         counts=counts,
         source=source.model_copy(update={"synthetic": source.synthetic or record.synthetic}),
-        at=utc(node.clock.now()),
+        at=at,
+        findings=examined.findings,
+        quality=examined.note,
+        resubmitted=resubmitted,
+        corrects=corrects,
     )
     signed = sign_statement(manifest, node.node_key)
     row = ReleaseRow(

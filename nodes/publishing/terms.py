@@ -39,6 +39,7 @@ MAX_BYTES = 128 * 1024
 """Half of what a question may have: a record that cannot be asked about would only ever raise alarms."""
 
 _CORE = 4
+_WIDTH = {Sharing.NOT_SHARED: 0, Sharing.CONDITIONAL: 1, Sharing.UNCONDITIONAL: 2}
 _MAPPED = re.compile("[0:]*:ffff:")
 
 
@@ -81,6 +82,7 @@ def term_faults(terms: Terms, contract: Contract) -> list[Reason]:
     """List the faults; each points into the record. Of terms beyond the limits nothing else is looked at."""
     return list(_size_faults(terms)) or [
         *_class_faults(terms),
+        *_promise_faults(terms, contract),
         *_purpose_faults(terms, contract),
         *(fault for at, item in enumerate(terms.conditions) for fault in _condition_faults(at, item)),
         *(fault for at, duty in enumerate(terms.duties) for fault in _duty_faults(at, duty, contract)),
@@ -125,6 +127,20 @@ def _class_faults(terms: Terms) -> Iterator[Reason]:
             f"用途中没有 {EMERGENCY_PURPOSE},应急放行不会生效",
             f"the waiver is idle unless the purpose {EMERGENCY_PURPOSE} is offered",
         )
+
+
+def _promise_faults(terms: Terms, contract: Contract) -> Iterator[Reason]:
+    """A contract says how wide and what for its data may be shared at most; a dataset may be stricter."""
+    if contract.sharing is not None and _WIDTH[terms.sharing] > _WIDTH[contract.sharing]:
+        yield Reason(
+            "/sharing",
+            f"契约规定至多为 {contract.sharing.value}",
+            f"the contract shares its data as {contract.sharing.value} at most",
+        )
+    if contract.purposes and not terms.purposes:
+        yield Reason("/purposes", "契约限定了用途,须逐一列出", "the contract limits purposes: name them")
+    for purpose in sorted(set(terms.purposes) - set(contract.purposes)) if contract.purposes else ():
+        yield Reason("/purposes", f"契约不允许用途 {purpose}", f"the contract does not admit {purpose}")
 
 
 def _purpose_faults(terms: Terms, contract: Contract) -> Iterator[Reason]:

@@ -9,6 +9,7 @@ from contracts.clock import rfc3339
 from contracts.messages import Wire
 from nodes.bodies import RawBody
 from nodes.callers import AnyPerson, Operator, TheNode
+from nodes.correcting.replaced import replaced_by
 from nodes.receiving.kept import Holding, holdings, purge
 
 router = APIRouter(prefix="/local/received")
@@ -23,7 +24,13 @@ class PurgeRequest(Wire):
 @router.get("")
 def get_received(node: TheNode, _person: AnyPerson, dataset: str | None = None) -> dict[str, Any]:
     """List the releases that this node received."""
-    return {"received": [_line(item) for item in holdings(node, dataset)]}
+    newer = replaced_by(node, dataset)
+    return {
+        "received": [
+            {**_line(item), "replaced_by": newer.get((item.dataset, item.release))}
+            for item in holdings(node, dataset)
+        ]
+    }
 
 
 @router.post("/purge")

@@ -30,11 +30,13 @@ from contracts.messages import (
 from contracts.schema import Contract
 from contracts.view import ObligationUnfit
 from nodes.aborting import give_up
+from nodes.correcting.replaced import heed
 from nodes.counting import books
 from nodes.exclusive import exclusively
 from nodes.granted import GrantExpired, delete_by, peek_grant
 from nodes.node import Node
 from nodes.publishing.artifacts import hash_file
+from nodes.quality.received import check_counts
 from nodes.receiving.apply import subscription_of
 from nodes.receiving.download import download, present
 from nodes.receiving.hidden import ViewShowsMore, check_marks
@@ -136,6 +138,7 @@ def pull(node: Node, dataset: str, options: PullOptions | None = None) -> Pulled
         since = subscription.cursor if options.since is None else options.since
         entries = node.broker.subscription_releases(subscription.subscription, since).releases
         manifests = [_listed(node, subscription, entry) for entry in entries]
+        heed(node, manifests)
         if not manifests:
             return Pulled((), subscription.cursor)
         with options.connect(node, subscription.provider) as link:
@@ -183,7 +186,10 @@ def _receive(run: _Pull, manifest: Signed[Manifest]) -> ReceivedRow:
         partial.replace(final)
     # Also for a file that an earlier process put in place: it may have died before its name was durable.
     sync_folder(final.parent)
-    return _sign_for(run, fetch, receipt, final)
+    received = _sign_for(run, fetch, receipt, final)
+    said = judged.manifest.statement
+    check_counts(run.node, final, received.sha256, run.contract(said), said)
+    return received
 
 
 def _granted(run: _Pull, number: int) -> tuple[FetchRow, Judged]:

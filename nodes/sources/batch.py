@@ -1,7 +1,8 @@
 """Some thousand rows at a time: numbered as in the source, ready to be judged, and then kept or left.
 
-A ``Batch`` gives each row as a dict for the validator, and afterwards the accepted ones as a frame. Rows that
-are no rows at all (too few columns, no JSON) are already rejected in ``broken``; nothing is lost.
+A ``Batch`` says which of its rows are doubtful, gives those as dicts to the validator, and afterwards the
+accepted ones as a frame. Rows that are no rows at all (too few columns, no JSON) are already rejected in
+``broken``; nothing is lost.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,14 +10,13 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Protocol
 
-import orjson
 import polars as pl
 
 from contracts.errors import Corrupt
 from contracts.messages import Text
 from contracts.schema import Contract
 from contracts.validation import Rejected, Row, RowValidator, Violation, value_text
-from nodes.sources.cells import DTYPES, Odd, write_json
+from nodes.sources.cells import DTYPES, Odd, read_json, sorted_text, write_json
 
 _NESTED = frozenset({"object", "array"})
 
@@ -27,6 +27,14 @@ class Batch(Protocol):
     @property
     def broken(self) -> Sequence[Rejected]:
         """Rows that cannot be judged because they are not rows."""
+        ...
+
+    def __len__(self) -> int:
+        """Count the rows that can be judged."""
+        ...
+
+    def doubtful(self, validator: RowValidator) -> Iterator[tuple[int, int, Row]]:
+        """Give the rows that may be broken: index in the batch, data row number, cells; others are valid."""
         ...
 
     def rows(self) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells as the source has them
@@ -48,26 +56,41 @@ class ColumnBatch:
     odd: Odd = field(default_factory=dict)
     broken: Sequence[Rejected] = ()
 
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.frame)
+
+    def doubtful(self, validator: RowValidator) -> Iterator[tuple[int, int, Row]]:
+        """Give the rows that their columns cannot vouch for, and those with an odd cell."""
+        indices = sorted({*validator.doubtful_rows(self.frame), *self.odd})
+        for index, row in zip(indices, self._dicts(self.frame[indices], indices), strict=True):
+            yield index, self.numbers[index], row
+
     def rows(self) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells as the source has them
         """Give each row with its data row number."""
-        names = self.frame.columns
-        columns = [self._cells(column) for column in self.frame.iter_columns()]
-        for index, (number, cells) in enumerate(zip(self.numbers, zip(*columns, strict=True), strict=True)):
-            row = dict(zip(names, cells, strict=True))
-            if index in self.odd:
-                row |= self.odd[index]
-            yield number, row
+        return zip(self.numbers, self._dicts(self.frame, range(len(self.frame))), strict=True)
 
     def keep(self, kept: Sequence[bool]) -> pl.DataFrame:
         """Give the accepted rows; an odd cell never passes, as its column could not hold it."""
         if any(kept[index] for index in self.odd):
             raise Corrupt("a row was accepted although a cell does not fit its column")
-        return self.frame.filter(pl.Series(kept, dtype=pl.Boolean))
+        rows = self.frame if all(kept) else self.frame.filter(pl.Series(kept, dtype=pl.Boolean))
+        nested = [column for column in rows.iter_columns() if self._is_nested(column)]
+        return rows.with_columns(sorted_text(column) for column in nested)
+
+    def _dicts(self, frame: pl.DataFrame, indices: Sequence[int]) -> Iterator[dict[str, Any]]:
+        columns = [self._cells(column) for column in frame.iter_columns()]
+        for index, cells in zip(indices, zip(*columns, strict=True), strict=True):
+            row = dict(zip(frame.columns, cells, strict=True))
+            yield row | self.odd[index] if index in self.odd else row
 
     def _cells(self, column: pl.Series) -> list[Any]:
-        if self.contract.kind(column.name) not in _NESTED:
+        if column.dtype != pl.String or not self._is_nested(column):
             return column.to_list()
-        return [None if cell is None else orjson.loads(cell) for cell in column.to_list()]
+        return [None if cell is None else read_json(cell) for cell in column.to_list()]
+
+    def _is_nested(self, column: pl.Series) -> bool:
+        return self.contract.kind(column.name) in _NESTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +101,15 @@ class RecordBatch:
     numbers: Sequence[int]
     records: Sequence[dict[str, Any]]  # Any: cells as the source has them
     broken: Sequence[Rejected] = ()
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.records)
+
+    def doubtful(self, validator: RowValidator) -> Iterator[tuple[int, int, Row]]:
+        """Give the records that the row engine does not accept."""
+        for index in validator.doubtful_records(self.records):
+            yield index, self.numbers[index], self.records[index]
 
     def rows(self) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells as the source has them
         """Give each row with its data row number."""
@@ -101,19 +133,26 @@ class RecordBatch:
         return pl.Series(name, cells, dtype=DTYPES[kind], strict=False)
 
 
-def judge(batch: Batch, validator: RowValidator) -> tuple[pl.DataFrame, list[tuple[Rejected, Row | None]]]:
-    """Judge every row of a batch: give the accepted ones, and the rejected ones in row order.
+Judged = tuple[Rejected, Row | None]
+"""A rejected row with its cells; None where the source had no row that could be read."""
 
-    A rejected row comes with its cells; None where the source had no row that could be read.
-    """
-    kept: list[bool] = []
-    rejected: list[tuple[Rejected, Row | None]] = [(verdict, None) for verdict in batch.broken]
-    for number, row in batch.rows():
+
+def sift(batch: Batch, validator: RowValidator) -> tuple[list[bool], list[Judged]]:
+    """Judge every row of a batch: say which are kept, and give the rejected ones in row order."""
+    kept = [True] * len(batch)
+    rejected: list[Judged] = [(verdict, None) for verdict in batch.broken]
+    for index, number, row in batch.doubtful(validator):
         verdict = validator.judge(number, row)
-        kept.append(verdict is None)
         if verdict is not None:
+            kept[index] = False
             rejected.append((verdict, row))
     rejected.sort(key=lambda pair: pair[0].row_number)
+    return kept, rejected
+
+
+def judge(batch: Batch, validator: RowValidator) -> tuple[pl.DataFrame, list[Judged]]:
+    """Judge every row of a batch: give the accepted ones as a frame, and the rejected ones in row order."""
+    kept, rejected = sift(batch, validator)
     return batch.keep(kept), rejected
 
 

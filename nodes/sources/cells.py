@@ -15,6 +15,8 @@ from contracts.schema import Contract, Kind
 
 NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 
+WHOLE = r"^-?[0-9]+$"
+
 Odd = dict[int, dict[str, object]]
 
 DTYPES: dict[Kind, pl.DataType] = {
@@ -75,10 +77,53 @@ def write_json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def is_plain(kind: pl.DataType) -> bool:
+    """Say whether a column of structs can be judged as it is: its leaves are what JSON holds."""
+    if isinstance(kind, pl.Struct):
+        return bool(kind.fields) and all(
+            field.dtype in _LEAVES or (isinstance(field.dtype, pl.Struct) and is_plain(field.dtype))
+            for field in kind.fields
+        )
+    return False
+
+
+def sorted_text(column: pl.Series) -> pl.Series:
+    """Write a column of plain structs, or of JSON texts, as JSON texts with sorted keys."""
+    if isinstance(column.dtype, pl.Struct):
+        value = pl.col(column.name)
+        text = pl.when(value.is_not_null()).then(_sorted(value, column.dtype).struct.json_encode())
+        return column.to_frame().select(text.alias(column.name)).to_series()
+    texts = [None if cell is None else write_json(read_json(cell)) for cell in column.to_list()]
+    return pl.Series(column.name, texts, dtype=pl.String)
+
+
+def _sorted(value: pl.Expr, kind: pl.Struct) -> pl.Expr:
+    members = []
+    for field in sorted(kind.fields, key=lambda field: field.name):
+        member = value.struct.field(field.name)
+        if isinstance(field.dtype, pl.Struct):
+            member = pl.when(member.is_not_null()).then(_sorted(member, field.dtype))
+        members.append(member.alias(field.name))
+    return pl.struct(members)
+
+
+def within_limits(numbers: pl.Series, column: pl.Series) -> pl.Series:
+    """Give null for floats that stand for integers beyond 2^53 - 1, as a float does not hold those."""
+    if column.dtype == pl.String:
+        whole = column.str.contains(WHOLE)
+    elif column.dtype.is_integer():
+        whole = column.is_not_null()
+    else:
+        return numbers
+    return numbers.set(
+        whole.fill_null(value=False) & (numbers.abs() > MAX_INTEGER).fill_null(value=False), None
+    )
+
+
 def _numbers(column: pl.Series) -> pl.Series:
     wellformed = column.str.contains(NUMBER)
     numbers = column.set(~wellformed, None).cast(pl.Float64, strict=False)
-    return numbers.set(~numbers.is_finite().fill_null(value=True), None)
+    return within_limits(numbers.set(~numbers.is_finite().fill_null(value=True), None), column)
 
 
 def _number(column: pl.Series) -> tuple[pl.Series, dict[int, object]]:
@@ -109,6 +154,7 @@ def _nested(column: pl.Series) -> tuple[pl.Series, dict[int, object]]:
     return made, leftovers(column, made)
 
 
+_LEAVES = (pl.String, pl.Float64, pl.Int64, pl.Boolean)  # a tuple, as types compare by ==
 _READERS: dict[Kind, Callable[[pl.Series], tuple[pl.Series, dict[int, object]]]] = {
     "string": _text,
     "number": _number,

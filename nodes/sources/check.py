@@ -1,67 +1,111 @@
-"""Try a file against a contract before anything is published; nothing is written."""
+"""Try a file against a contract before anything is published; the file is read once and nothing is kept.
 
+Every broken rule of every row is reported. They wait in a temporary file until the counts are known, so that
+a file with a million faults takes no more memory than one without.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import BinaryIO, TypedDict, cast
 
-from contracts import library
-from contracts.schema import Contract, parse_contract
-from contracts.validation import RowValidator
-from nodes.sources.batch import judge
-from nodes.sources.source import open_source
+import orjson
 
-SHOWN_VIOLATIONS = 200
+from contracts.schema import Contract
+from contracts.validation import Rejected, RowValidator
+from nodes.sources.batch import sift
+from nodes.sources.source import open_under
+
+SPOOL_BYTES = 4 * 1024 * 1024
+
+Progress = Callable[[int], None]
+"""Hears how many rows have been judged."""
 
 
-class Fault(TypedDict):
-    """One broken rule of one row."""
+class Words(TypedDict):
+    """One sentence in Chinese and English."""
 
-    row: int
-    pointer: str
-    rule: str
-    value: str | None
     zh: str
     en: str
 
 
-class Report(TypedDict):
-    """How a file fares; ``violations`` holds the first 200, the counts hold all."""
+class Fault(TypedDict):
+    """One broken rule: ``pointer`` leads into the row, ``schema_pointer`` into the record schema."""
 
-    contract: str
-    rows: int
-    accepted: int
-    rejected: int
-    violations: list[Fault]
-
-
-def check_file(contract: str, path: Path) -> Report:
-    """Judge every row of ``path`` under a library contract, or under the contract in a ``.json`` file."""
-    named = _contract(contract)
-    source = open_source(path, named)
-    validator = RowValidator(named)
-    report = Report(contract=named.id, rows=0, accepted=0, rejected=0, violations=[])
-    for batch in source.batches():
-        frame, rejected = judge(batch, validator)
-        report["accepted"] += len(frame)
-        report["rejected"] += len(rejected)
-        room = SHOWN_VIOLATIONS - len(report["violations"])
-        faults = (
-            Fault(
-                row=bad.row_number,
-                pointer=fault.pointer,
-                rule=fault.rule,
-                value=fault.value,
-                zh=fault.message.zh,
-                en=fault.message.en,
-            )
-            for bad, _ in rejected
-            for fault in bad.violations
-        )
-        report["violations"] += [fault for fault, _ in zip(faults, range(room), strict=False)]
-    report["rows"] = report["accepted"] + report["rejected"]
-    return report
+    row: int
+    pointer: str
+    schema_pointer: str
+    rule: str
+    value: str | None
+    message: Words
 
 
-def _contract(contract: str) -> Contract:
-    if contract.endswith(".json"):
-        return parse_contract(Path(contract).read_bytes())
-    return library.load(contract)
+class Check:
+    """How a file fared under a contract: the counts, the rules that were broken, and each fault by itself."""
+
+    def __init__(self, contract: Contract, spool: BinaryIO) -> None:
+        self.contract = contract
+        self.rows = 0
+        self.rejected = 0
+        self.faults_by_rule: Counter[tuple[str, str]] = Counter()
+        self._spool = spool
+
+    @property
+    def accepted(self) -> int:
+        """Count the rows that keep the contract."""
+        return self.rows - self.rejected
+
+    @property
+    def fault_count(self) -> int:
+        """Count the broken rules of all rows."""
+        return self.faults_by_rule.total()
+
+    def add(self, read: int, rejected: list[Rejected]) -> None:
+        """Take the verdicts on some rows."""
+        self.rows += read
+        self.rejected += len(rejected)
+        for bad in rejected:
+            for fault in bad.violations:
+                self.faults_by_rule[fault.schema_pointer, fault.rule] += 1
+                self._spool.write(
+                    orjson.dumps(
+                        Fault(
+                            row=bad.row_number,
+                            pointer=fault.pointer,
+                            schema_pointer=fault.schema_pointer,
+                            rule=fault.rule,
+                            value=fault.value,
+                            message=Words(zh=fault.message.zh, en=fault.message.en),
+                        ),
+                        option=orjson.OPT_APPEND_NEWLINE,
+                    )
+                )
+
+    def faults(self) -> Iterator[Fault]:
+        """Give every fault in row order."""
+        for line in self.fault_lines():
+            yield cast("Fault", orjson.loads(line))
+
+    def fault_lines(self) -> Iterator[bytes]:
+        """Give every fault in row order, as one line of JSON each."""
+        self._spool.seek(0)
+        yield from self._spool
+
+
+@contextmanager
+def check_file(contract: Contract, path: Path, progress: Progress = lambda _: None) -> Iterator[Check]:
+    """Judge every row of a file; the check can be asked while the context is open.
+
+    Raises SourceFault when the file cannot be read, UnknownColumns when it has no column of the contract.
+    """
+    source = open_under(path, contract)
+    validator = RowValidator(contract)
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        check = Check(contract, cast("BinaryIO", spool))
+        for batch in source.batches():
+            _, rejected = sift(batch, validator)
+            check.add(len(batch) + len(batch.broken), [verdict for verdict, _ in rejected])
+            progress(check.rows)
+        yield check

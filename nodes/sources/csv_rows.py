@@ -1,6 +1,7 @@
 """Read comma-separated text (RFC 4180) as text, row by row, losing none.
 
-Quoting is strict. A row with too few or too many cells is broken and keeps its number; a blank line is no
+Where the first line has no comma, the sign between columns is the tab, semicolon or bar that it has. Quoting
+is strict. A row with too few or too many cells is broken and keeps its number; a blank line is no
 row. A quote that never closes makes the rest of the file unreadable, and is a fault that names the line.
 """
 
@@ -8,7 +9,7 @@ import csv
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import polars as pl
 
@@ -18,6 +19,8 @@ from nodes.sources.batch import broken_row
 from nodes.sources.cells import NUMBER
 from nodes.sources.faults import BrokenText, NoHeader
 from nodes.sources.scan import Scan
+
+_DELIMITERS = (",", "\t", ";", "|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,20 @@ def distinct_cells(scan: Scan, column: str) -> list[str]:
 
 
 def _lines(scan: Scan, text: Iterator[str]) -> Generator[list[str], None, None]:
-    reader = csv.reader(text, strict=True)
+    first = next(text, "")
+    reader = csv.reader(chain([first], text), strict=True, delimiter=_delimiter(first))
     try:
         for row in reader:
             if row:
                 yield row
     except csv.Error as error:
         raise BrokenText(f"{scan.path.name}, line {reader.line_num}: {error}") from error
+
+
+def _delimiter(first: str) -> str:
+    """Find the sign between the columns of a header; a sign inside quotes separates nothing."""
+    bare = "".join(first.split('"')[::2])
+    return next((sign for sign in _DELIMITERS if sign in bare), ",")
 
 
 def _batch(header: list[str], raw: list[list[str]], first: int) -> TextRows:

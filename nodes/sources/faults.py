@@ -57,6 +57,15 @@ class TruncatedFile(SourceFault):
     next_en = "Copy the file again and compare its digest."
 
 
+class NoRoom(SourceFault):
+    """There is no room for the temporary file that reading takes."""
+
+    code = "no-room"
+    title_zh = "临时文件没有空间"
+    next_zh = "清理临时目录(TMPDIR)所在磁盘后重试。"
+    next_en = "Make room on the disk of the temporary folder (TMPDIR), then try again."
+
+
 class FileTooLarge(TooLarge):
     """The file is larger than the limit."""
 

@@ -27,12 +27,13 @@ from nodes.sources.faults import (
     TruncatedFile,
     UnreadableForm,
 )
+from nodes.sources.json_start import is_collection
 
 MAX_CONTENT_BYTES = 4 * 1024**3
 CHUNK_BYTES = 1 << 20
 PLAUSIBLE_SHARE = 0.8
 
-Form = Literal["csv", "ndjson", "parquet", "hj212"]
+Form = Literal["csv", "ndjson", "geojson", "parquet", "hj212"]
 Encoding = Literal["utf-8", "utf-8-sig", "gb18030", "binary"]
 
 _GZIP = b"\x1f\x8b"
@@ -82,17 +83,14 @@ def _scan(path: Path, max_bytes: int) -> Scan:
     stamp = _stamp(path)
     if stamp[0] == 0:
         raise EmptyFile(f"{path.name} has no bytes")
-    file_digest = hashlib.sha256()
     with path.open("rb") as file:
         head = file.read(8)
-        file.seek(0)
-        for piece in _pieces(file, max_bytes, path.name):
-            file_digest.update(piece)
-    sha256 = "sha256:" + file_digest.hexdigest()
     if head.startswith(_PARQUET):
+        sha256 = _file_digest(path, max_bytes)
         _check_parquet_end(path)
         return Scan(path, sha256, sha256, False, "parquet", "binary", stamp)
     compressed = head.startswith(_GZIP)
+    packed_sha256 = _file_digest(path, max_bytes) if compressed else None
     reader = _TextReader(path.name)
     with _open(path, compressed=compressed) as content:
         for piece in _pieces(content, max_bytes, path.name):
@@ -103,7 +101,17 @@ def _scan(path: Path, max_bytes: int) -> Scan:
     if compressed and reader.form == "hj212":
         raise UnreadableForm(f"{path.name} holds HJ 212 frames inside gzip; unpack it first")
     content_sha256 = "sha256:" + reader.digest.hexdigest()
-    return Scan(path, sha256, content_sha256, compressed, reader.form, encoding, stamp)
+    return Scan(
+        path, packed_sha256 or content_sha256, content_sha256, compressed, reader.form, encoding, stamp
+    )
+
+
+def _file_digest(path: Path, max_bytes: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in _pieces(file, max_bytes, path.name):
+            digest.update(piece)
+    return "sha256:" + digest.hexdigest()
 
 
 class _TextReader:
@@ -146,8 +154,9 @@ class _TextReader:
         if piece.startswith(_UTF16):
             raise EncodingUnknown(f"{self._name} is UTF-16 (byte 0)")
         self._bom = piece.startswith(codecs.BOM_UTF8)
-        if piece.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
-            self.form = "ndjson"
+        text = piece.removeprefix(codecs.BOM_UTF8).lstrip()
+        if text.startswith(b"{"):
+            self.form = "geojson" if is_collection(text) else "ndjson"
         elif _HJ212.match(piece):
             self.form = "hj212"
 

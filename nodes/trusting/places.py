@@ -26,6 +26,8 @@ _FIELDS = {
     EntryKind.KEY_ROTATE: "dig",
     EntryKind.KEY_REVOKE: "dig",
     EntryKind.EMERGENCY_DECLARE: "dig",
+    EntryKind.OBJECTION_OPEN: "dig",
+    EntryKind.OBJECTION_STEP: "dig",
 }
 """The kinds of entry that log a statement, and the field that names it by its digest."""
 

@@ -19,6 +19,7 @@ from audit.walk.log_source import HEADS_FILE
 from contracts.canonical import Json
 from contracts.errors import Invalid
 from contracts.messages import ReceiptRole, Severity, SubscriptionHead, SubscriptionHeads, Text
+from nodes.correcting.tables import ObjectionRow, ObjectionStepRow
 from nodes.counting.book_tables import BookRow
 from nodes.node import Node
 from nodes.sharing_tables import AgreementRow, ContractRow, DatasetRow, OwnApplicationRow, ReleaseRow
@@ -160,6 +161,10 @@ def _is_known(  # noqa: PLR0911  # one answer for each kind of entry
             return _has(node, ReleaseRow.manifest, fields["man"])
         case EntryKind.DATASET_PUBLISH if fields["part"] == us:
             return _has(node, DatasetRow.digest, fields["dig"])
+        case EntryKind.OBJECTION_OPEN if fields["cons"] == us:
+            return _has(node, ObjectionRow.digest, fields["dig"])
+        case EntryKind.OBJECTION_STEP if fields["by"] == us:
+            return _has(node, ObjectionStepRow.digest, fields["dig"])
         case EntryKind.CONTRACT_PUBLISH if fields["part"] == us:
             return _has(node, ContractRow.digest, fields["dig"])
         case _:

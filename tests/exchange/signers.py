@@ -1,13 +1,22 @@
 """Participants who sign: they answer the exchange's offers in process, each in its own manner."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audit.formats.dsse import sign
 from audit.httpsig import verify_request
 from audit.keys.signing import PublicKey, SigningKey
-from contracts.messages import Agreement, AgreementAnswer, AgreementOffer, MailboxAnswer, MemberStatus, Text
+from contracts.messages import (
+    Agreement,
+    AgreementAnswer,
+    AgreementOffer,
+    CorrectionNews,
+    MailboxAnswer,
+    MemberStatus,
+    Text,
+)
 from exchange.identity import Caller
 from exchange.mailbox.mailbox import Mailbox, NodeSilent
 from exchange.parts import Parts
@@ -23,6 +32,8 @@ class Participant:
     key: SigningKey
     manner: Manner = "sign"
     offers: list[AgreementOffer] = field(default_factory=list)
+    news: list[CorrectionNews] = field(default_factory=list)
+    while_told: Callable[[], None] | None = None
 
     @property
     def caller(self) -> Caller:
@@ -73,7 +84,7 @@ class NodesInProcess(Mailbox):
         body: str,
         timeout_seconds: float,  # noqa: ARG002  # they answer at once
     ) -> MailboxAnswer:
-        """Let the node answer POST /offers."""
+        """Let the node answer POST /offers, and take POST /corrections."""
         node, raw = self._nodes[participant], base64.b64decode(body)
         if node.manner == "silent":
             raise NodeSilent(participant)
@@ -85,8 +96,19 @@ class NodesInProcess(Mailbox):
             resolve=lambda _keyid: PublicKey(self._parts.statement_key.public_raw),
             clock=self._parts.clock,
         )
+        if (method, target_uri) == ("POST", f"http://{participant}.node/corrections"):
+            return self._take_news(node, raw)
         assert (method, target_uri) == ("POST", f"http://{participant}.node/offers")
         given = node.answer(AgreementOffer.parse(raw)).canonical()
         if node.manner == "nonsense":
             given = b'{"outcome":"maybe"}'
         return MailboxAnswer(status=200, headers=[], body=base64.b64encode(given).decode())
+
+    def _take_news(self, node: Participant, raw: bytes) -> MailboxAnswer:
+        news = CorrectionNews.parse(raw)
+        if node.manner != "sign":
+            return MailboxAnswer(status=500, headers=[], body="")
+        node.news.append(news)
+        if node.while_told is not None:
+            node.while_told()
+        return MailboxAnswer(status=204, headers=[], body="")

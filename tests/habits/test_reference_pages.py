@@ -10,14 +10,21 @@ from exchange.settings import Settings
 from exchange.wiring import ROUTERS
 from nodes import app as node_app
 from nodes import local_routes, offers
+from nodes.correcting import routes as corrections
 from nodes.counting import completeness_routes
 from nodes.delivering import routes as deliveries
 from nodes.delivering import tracing_routes
+from nodes.intake import local_routes as source_routes
+from nodes.intake import push_routes
+from nodes.publishing import version_routes
+from nodes.quality import routes as quality_routes
+from nodes.quarantine import routes as quarantine_routes
 from nodes.receiving import kept_routes
 from nodes.rotating import key_routes
+from nodes.stations import routes as station_routes
 from nodes.trusting import trust_routes
 from nodes.witnessing import network_routes, witness_routes
-from tests.habits import policies_page, problems_page
+from tests.habits import contracts_page, policies_page, problems_page
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 NODE_ROUTERS = (
@@ -26,12 +33,19 @@ NODE_ROUTERS = (
     offers.router,
     deliveries.router,
     local_routes.router,
+    push_routes.router,
+    source_routes.router,
     kept_routes.router,
+    quality_routes.router,
+    quarantine_routes.router,
     tracing_routes.router,
     completeness_routes.router,
+    corrections.router,
+    station_routes.router,
     network_routes.router,
     trust_routes.router,
     key_routes.router,
+    version_routes.router,
 )
 
 
@@ -53,6 +67,11 @@ def _rows(page: str, heading: str) -> set[str]:
 def test_the_page_of_problems_is_the_generated_one() -> None:
     """docs/reference/problems.md is what ``python -m tests.habits.problems_page`` writes."""
     assert problems_page.PAGE.read_text(encoding="utf-8") == problems_page.page()
+
+
+def test_the_page_of_contracts_is_the_generated_one() -> None:
+    """docs/reference/contracts.md is what ``python -m tests.habits.contracts_page`` writes."""
+    assert contracts_page.PAGE.read_text(encoding="utf-8") == contracts_page.page()
 
 
 def test_the_page_of_policies_is_the_generated_one() -> None:

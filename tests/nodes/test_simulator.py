@@ -1,8 +1,6 @@
-"""Made-up stations against the receiver over loopback TCP: what is answered is on disk, and the reverse."""
+"""Made-up stations against a gateway over loopback TCP, and the file of frames that they leave."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -11,26 +9,18 @@ import pytest
 
 from contracts import library
 from contracts.clock import BEIJING
-from contracts.hj212 import Packet, parse_frame
+from contracts.hj212 import Packet
 from contracts.validation import RowValidator
-from nodes.simulator import Link, NoAnswer, Report, Station, run, schedule, stations
-from nodes.sources.hj212 import Hj212Receiver, Limits, Spool, open_hj212
+from nodes.simulation import MadeUpRegister
+from nodes.simulator import Link, NoAnswer, Report, run, schedule, stations
+from nodes.sources.hj212 import open_hj212
+from nodes.stations.gateway import Counts, Gateway
+from nodes.stations.journal import Journal, segments
+from tests.nodes.stations.hearing import CLOCK
 
 FIRST = datetime(2026, 3, 1, tzinfo=BEIJING)
 QUICK = 0.2  # seconds that a test waits for an answer that does not come
 WATER, AIR = stations(2, seed=7)
-
-
-@asynccontextmanager
-async def receiving(
-    spool: Path, known: dict[str, str] | None = None, limits: Limits | None = None
-) -> AsyncIterator[tuple[Hj212Receiver, tuple[str, int]]]:
-    receiver = Hj212Receiver(spool, stations=known, limits=limits)
-    address = await receiver.start("127.0.0.1")
-    try:
-        yield receiver, address
-    finally:
-        await receiver.close()
 
 
 def test_the_same_seed_sends_the_same_packets() -> None:
@@ -63,22 +53,24 @@ def test_the_values_follow_the_day() -> None:
 
 def test_what_is_sent_arrives_as_rows_of_the_contract(tmp_path: Path) -> None:
     """Every packet is answered and kept; validation holds back exactly the values that were spoilt."""
-    spool = tmp_path / "stations.hj212"
     who = stations(5, seed=11)
 
-    async def story() -> tuple[Hj212Receiver, Report]:
-        async with receiving(spool) as (receiver, address):
-            report = await run(who, FIRST, 12, address, defect_every=5, answer_seconds=QUICK)
-            assert report.answered == 60
-            return receiver, report
+    async def story() -> tuple[Counts, Report]:
+        gateway = Gateway(MadeUpRegister(who), Journal(tmp_path, CLOCK), CLOCK)
+        address = await gateway.start("127.0.0.1")
+        report = await run(who, FIRST, 12, address, defect_every=5, answer_seconds=QUICK)
+        await gateway.close()
+        return gateway.counts, report
 
-    receiver, report = asyncio.run(story())
+    counts, report = asyncio.run(story())
+    (spool,) = segments(tmp_path)
     numbered = list(open_hj212(spool, synthetic=True))
     validator = RowValidator(library.load("pollution-source-online"))
     rejected = [bad for number, row in numbered if (bad := validator.judge(number, row)) is not None]
 
     assert report.defects == {"wrong-type": 4, "out-of-range": 4, "bad-checksum": 4}
-    assert (receiver.counts.accepted, receiver.counts.refused, report.transmissions) == (60, 4, 64)
+    assert (counts.accepted, counts.refused, report.transmissions) == (60, 4, 64)
+    assert report.answered == 60
     assert [number for number, _ in numbered] == list(range(1, len(numbered) + 1))
     assert {row["mn"] for _, row in numbered} == {station.mn for station in who}
     assert len(rejected) == 8
@@ -87,46 +79,19 @@ def test_what_is_sent_arrives_as_rows_of_the_contract(tmp_path: Path) -> None:
 
 
 def test_rows_name_their_units(tmp_path: Path) -> None:
-    """Particles come in ng/m3 as the standard says, unless the device is known to differ."""
+    """Particles come in ng/m3 unless the device is known to differ, and are reported in ug/m3."""
     spool = tmp_path / "air.hj212"
-    file = Spool(spool)
-    file.append(replace(AIR, seed=1).packet(FIRST).frame())
-    file.close()
+    spool.write_bytes(replace(AIR, seed=1).packet(FIRST).frame())
 
-    by_default = {row["factor"]: row["unit"] for _, row in open_hj212(spool)}
-    by_device = {row["factor"]: row["unit"] for _, row in open_hj212(spool, {"a34004": "ug/m3"})}
+    by_default = {row["factor"]: row for _, row in open_hj212(spool)}
+    by_device = {row["factor"]: row for _, row in open_hj212(spool, {"a34004": "ug/m3"})}
 
-    assert by_default["a34004"] == by_default["a34002"] == "ng/m3"
-    assert by_device["a34004"] == "ug/m3"
-    assert by_device["a21026"] == "mg/m3"
+    assert by_default["a34004"]["unit"] == by_device["a34004"]["unit"] == "ug/m3"
+    assert by_default["a34004"]["value"] == float(str(by_device["a34004"]["value"])) / 1000
+    assert by_device["a21026"] == by_default["a21026"]
 
 
 HAND = Packet("20260301090000000", "32", "2061", "1", "A" * 24, 5)
-
-
-@pytest.mark.parametrize(
-    ("item", "column", "expected"),
-    [
-        ("w01018-Avg=23.4", "value", 23.4),
-        ("w01018-Avg=-2", "value", -2),
-        ("w01018-Avg=", "value", None),
-        ("w01018-Avg=1e5", "value", "1e5"),
-        ("w01018-Avg=NaN", "value", "NaN"),
-        ("w01018-Flag=N", "flag", "N"),
-        ("w01018-Cou=4.2", "total_unit", "kg"),
-        ("w99999-Avg=1", "unit", None),
-        ("w01018-Avg=1,w01001-Avg=9", "value", 1),
-    ],
-)
-def test_nothing_is_guessed(tmp_path: Path, item: str, column: str, expected: object) -> None:
-    """What is no number stays text, what is missing stays missing, and an unknown factor has no unit."""
-    pairs = tuple((pair.split("=")[0], pair.split("=")[1]) for pair in item.split(","))
-    spool = tmp_path / "x.hj212"
-    spool.write_bytes(replace(HAND, items=((("DataTime", "20260301080000"),), pairs)).frame())
-
-    ((_, row),) = open_hj212(spool)
-
-    assert (row[column], row["local_time"], row["period"]) == (expected, "2026-03-01T08:00", "hour")
 
 
 def test_a_time_that_is_none_stays_as_it_came(tmp_path: Path) -> None:
@@ -146,140 +111,38 @@ def test_a_spool_is_read_past_torn_and_repeated_frames(tmp_path: Path) -> None:
     spool = tmp_path / "x.hj212"
     spool.write_bytes(frames[0] + frames[1][:-30])
 
-    file = Spool(spool)
-    for frame in (frames[2], frames[2], damaged):
-        file.append(frame)
-    file.close()
+    with spool.open("ab") as file:
+        file.write(frames[2] + frames[2] + damaged)
 
     times = {row["local_time"] for _, row in open_hj212(spool)}
     assert times == {"2026-03-01T00:00", "2026-03-01T02:00"}
     assert len(list(open_hj212(spool))) == 8
 
 
-def test_a_closed_spool_takes_nothing(tmp_path: Path) -> None:
-    """An append after close is an error, never a write into whatever file came next."""
-    file = Spool(tmp_path / "x.hj212")
-    file.close()
-
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        file.append(b"x")
-
-
-def test_bad_packets_get_no_answer_and_the_connection_stays(tmp_path: Path) -> None:
-    """Noise and a wrong checksum are refused in silence; the next good packet is answered."""
-    good = WATER.packet(FIRST).frame()
-    bad = good[:-6] + (b"0000" if good[-6:-2] != b"0000" else b"0001") + b"\r\n"
-
-    async def story() -> tuple[bytes, Hj212Receiver]:
-        async with receiving(tmp_path / "x.hj212") as (receiver, address):
-            reader, writer = await asyncio.open_connection(*address)
-            writer.write(b"hello\r\n" + bad + b"##00" + good)
-            answer = await reader.readuntil(b"\r\n")
-            writer.close()
-            await writer.wait_closed()
-            return answer, receiver
-
-    answer, receiver = asyncio.run(story())
-
-    assert parse_frame(answer) == parse_frame(good).answer()
-    assert (receiver.counts.accepted, receiver.counts.refused) == (1, 1)
-    assert receiver.counts.skipped_bytes == len(b"hello\r\n##00")
-    assert (tmp_path / "x.hj212").read_bytes() == good
-
-
-@pytest.mark.parametrize("stranger", [replace(WATER, mn="F" * 24), replace(WATER, password="guess")])
-def test_unknown_stations_get_no_answer(tmp_path: Path, stranger: Station) -> None:
-    """Where stations are registered, another MN or a wrong PW is refused, and nothing of it is kept."""
+def test_parts_of_a_file_are_joined(tmp_path: Path) -> None:
+    """Sub-packets in a file become one packet, and a part that stays alone is passed over aloud."""
+    time = (("DataTime", "20260301080000"),)
+    parts = [
+        replace(HAND, flag=7, pnum=2, pno=1, items=(time, (("w01018-Avg", "1"),))),
+        replace(HAND, flag=7, pnum=2, pno=2, items=((("w21003-Avg", "2"),),)),
+        replace(HAND, flag=7, pnum=3, pno=2, items=((("w21011-Avg", "3"),),)),
+        replace(HAND, items=(time, (("w01001-Avg", "1"), ("w01001-Avg", "2")))),
+    ]
     spool = tmp_path / "x.hj212"
+    spool.write_bytes(b"".join(part.frame() for part in parts))
 
-    async def story() -> int:
-        async with receiving(spool, {WATER.mn: WATER.password}) as (receiver, address):
-            link = Link(*address, answer_seconds=QUICK / 4)
-            try:
-                with pytest.raises(NoAnswer):
-                    await link.send(stranger.packet(FIRST))
-                await link.send(WATER.packet(FIRST))
-            finally:
-                await link.close()
-            return receiver.counts.refused
-
-    assert asyncio.run(story()) == 4
-    assert spool.read_bytes() == WATER.packet(FIRST).frame()
+    assert [(row["factor"], row["value"]) for _, row in open_hj212(spool)] == [("w01018", 1), ("w21003", 2)]
 
 
-def test_only_data_is_kept(tmp_path: Path) -> None:
-    """Other commands are answered when they ask for it, and leave no trace in the spool."""
-    other = replace(WATER.packet(FIRST), cn="2081")
-    quiet = replace(WATER.packet(FIRST), flag=4)
-    realtime = replace(WATER.packet(FIRST), cn="2011")
-
-    async def story() -> None:
-        async with receiving(tmp_path / "x.hj212") as (_, address):
-            link = Link(*address, answer_seconds=QUICK)
-            try:
-                await link.send(other)
-                with pytest.raises(NoAnswer):
-                    await link.send(quiet)
-                await link.send(realtime)
-            finally:
-                await link.close()
-
-    asyncio.run(story())
-
-    assert (tmp_path / "x.hj212").read_bytes() == quiet.frame() * 4 + realtime.frame()
-    assert {row["period"] for _, row in open_hj212(tmp_path / "x.hj212")} == {"hour"}
-
-
-async def hung_up(address: tuple[str, int], first: bytes, drip: bytes = b"") -> bool:
-    """Send, then drip byte after byte; tell whether the receiver closed the connection."""
-    reader, writer = await asyncio.open_connection(*address)
-    closed = asyncio.create_task(reader.read())
-    try:
-        writer.write(first)
-        for byte in drip:
-            done, _ = await asyncio.wait({closed}, timeout=0.03)
-            if done:
-                break
-            writer.write(bytes([byte]))
-        async with asyncio.timeout(3):
-            await asyncio.wait({closed})
-        return closed.done()
-    except TimeoutError:
-        return False
-    finally:
-        closed.cancel()
-        await asyncio.gather(closed, return_exceptions=True)
-        writer.close()
-
-
-GREEDY = {
-    "slow": (Limits(packet_seconds=0.1), b"##0100QN=2026", b"0" * 60),
-    "idle": (Limits(idle_seconds=0.1), b"", b""),
-    "garbage": (Limits(garbage_bytes=1000), b"x" * 2000, b""),
-    "dripping garbage": (Limits(idle_seconds=0.1), b"", b"x" * 60),
-    "one too many": (Limits(connections=0), b"", b""),
-}
-
-
-@pytest.mark.parametrize("name", GREEDY)
-def test_a_greedy_connection_is_closed(tmp_path: Path, name: str) -> None:
-    """Too slow, too silent, too noisy or too many: the connection ends and the others do not suffer."""
-    limits, first, drip = GREEDY[name]
-
-    async def story() -> tuple[bool, int]:
-        async with receiving(tmp_path / "x.hj212", limits=limits) as (receiver, address):
-            return await hung_up(address, first, drip), receiver.counts.closed_early
-
-    assert asyncio.run(story()) == (True, 1)
-
-
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_nobody_listens() -> None:
     """A station whose receiver is gone says so after its retries."""
 
     async def story() -> None:
-        async with receiving(tmp_path / "x.hj212") as (_, address):
-            gone = address
-        link = Link(*gone, answer_seconds=QUICK)
+        server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1")
+        gone = server.sockets[0].getsockname()
+        server.close()
+        await server.wait_closed()
+        link = Link(str(gone[0]), int(gone[1]), QUICK)
         with pytest.raises(NoAnswer):
             await link.send(WATER.packet(FIRST))
         assert link.transmissions == 0

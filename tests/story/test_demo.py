@@ -16,12 +16,12 @@ from tests.story import folders
 from tests.verifiers.judges import JUDGES
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = [pytest.mark.story, pytest.mark.xdist_group("story"), pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.story, pytest.mark.xdist_group("story"), pytest.mark.timeout(600)]
 
 
 def _headwaters(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "exchange.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=270)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=590)
 
 
 def _demo(*words: str | Path) -> dict[str, Any]:
@@ -153,6 +153,27 @@ def test_the_policy_is_seen_at_work(small: dict[str, Any]) -> None:
     assert (tested.returncode, failures) == (1, ["access: bank, open data without fields"])
 
 
+def test_contracts_stations_and_quality_are_seen_at_work(small: dict[str, Any]) -> None:
+    """Every scene of contracts was checked; what a station sent under SM4 lies nowhere in clear."""
+    home = Path(small["home"])
+    frames = b"".join(path.read_bytes() for path in sorted(home.glob("guizhou/stations/**/*.hj212")))
+    packets = [packet for packet in frames.split(b"##") if packet]
+    clear = [packet for packet in packets if b"DataTime=" in packet]
+    outlets = next(source for source in small["sources"] if source["dataset"] == "outlets-online")
+
+    assert set(small["checks"]) >= {
+        *("station_not_downgraded", "stations_become_a_release"),
+        *("findings_recounted", "quarantined_row_mended"),
+        *("objection_verified", "objection_has_a_term", "objection_closed"),
+        *("correction_reaches_everybody", "correction_corrects"),
+        *("breaking_version_refused", "lying_version_refused", "giving_version_taken"),
+        "subscribers_hear_first",
+    }
+    assert (small["rows_mended"], small["corrections"]) == (1, 1)
+    assert (outlets["rows"], outlets["rows_quarantined"]) == (240, 0)
+    assert (len(packets), len(clear)) == (48, 24)
+
+
 def test_every_home_is_private(small: dict[str, Any]) -> None:
     """Each participant has its own folder, database and keys, and every key file is 0600."""
     home = Path(small["home"])
@@ -220,14 +241,40 @@ def test_a_home_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "keep me\n"
 
 
-def test_without_data_the_stations_are_simulated(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Play the story without a data folder."""
+    return _demo("--home", tmp_path_factory.mktemp("demo") / "home")
+
+
+def test_without_data_the_stations_are_simulated(made_up: dict[str, Any]) -> None:
     """Without a data folder the input is synthetic and the summary says so for every dataset."""
-    summary = _demo("--home", tmp_path / "home")
+    summary = made_up
 
     assert summary["input"] == "synthetic"
     assert all(source["synthetic"] for source in summary["sources"])
     assert any(source["file"].endswith(".hj212") for source in summary["sources"])
     assert summary["rows_quarantined"] > 0
+    assert summary["checks"]["findings_are_heard"] is True
+
+
+def test_a_correction_changes_what_was_disputed_and_nothing_else(made_up: dict[str, Any]) -> None:
+    """An earlier recipient holds the old release, the mended row and the correction, each proved."""
+    inbox = Path(made_up["home"]) / "centre" / "inbox" / "air-example"
+    trust = inbox.parents[1] / "trust.json"
+    old, mended, corrected = (pl.read_parquet(inbox / f"{number}.parquet") for number in (1, 2, 3))
+    judged = _headwaters(
+        "verify", inbox / "3.parquet.hwproof", "--file", inbox / "3.parquet", "--trust", trust, "--json"
+    )
+    disputed = old["co"] == 10_000
+
+    assert judged.returncode == 0, judged.stderr
+    assert (len(old), disputed.sum()) == (479, 3)
+    assert corrected["co"].filter(disputed).to_list() == [None] * 3
+    assert corrected.filter(~disputed).equals(old.filter(~disputed))
+    assert corrected.drop("co").equals(old.drop("co"))
+    assert mended.select("so2", "o3").rows() == [(None, mended["o3"][0])]
+    assert made_up["rows_mended"] == made_up["corrections"] == 1
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="missing: the shared data folder beside the checkout")

@@ -356,7 +356,7 @@ def test_facts_that_keep_changing_are_given_up(
         n = next(number)
         record = alliance.record(provider, number=n, sharing_basis=f"basis {n}")
         envelope = sign_statement(record, provider.key)
-        alliance.parts.log.commit_blocking(lambda unit: catalog._declare(unit, envelope, CONTRACT))
+        alliance.parts.log.commit_blocking(lambda unit: catalog._declare(unit, envelope, CONTRACT, None))
 
     meddler = Meddler(alliance.parts.policy, meddle)
     alliance.parts = with_policy(alliance.parts, meddler)

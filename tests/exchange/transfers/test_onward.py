@@ -1,16 +1,17 @@
 """No onward sharing at the exchange: what a participant received is not taken as a release of its own."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from audit.database import upgrade
 from audit.log.entry import EntryKind
 from contracts.canonical import sha256_hex
 from contracts.messages import Distribution, ReceiptRole, SourceNote
 from exchange.catalog import flow as catalog
-from exchange.parts import MIGRATIONS
 from exchange.transfers.store import received_under
 from nodes.publishing.onward import OnwardSharing
 from nodes.signed import sign_statement
@@ -81,11 +82,11 @@ def test_receipts_from_before_the_rule_bind_too(trade: Trade) -> None:
     """The migration reads what was received out of the receipts on record."""
     grant = delivered(trade)
     database = trade.alliance.parts.database
+    revision = import_module("exchange.migrations.versions.0013_received_views")
     with database.write_connection() as connection:
         connection.execute(text("DROP TABLE received_view"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
-
-    upgrade(database, MIGRATIONS)
+        with Operations.context(MigrationContext.configure(connection)):
+            revision.upgrade()
 
     with database.read() as session:
         assert received_under(session, trade.consumer.id, VIEW) == grant

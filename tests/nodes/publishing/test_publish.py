@@ -21,7 +21,8 @@ from nodes.publishing.publish import (
     own_releases,
     publish,
 )
-from nodes.publishing.quarantine import NoSuchRow, list_rows, show_row
+from nodes.quarantine.model import NoSuchRow
+from nodes.quarantine.rows import list_rows, show_row
 from nodes.sharing_tables import ReleaseRow
 from nodes.signed import peek_statement
 from nodes.sources.faults import SourceFault

@@ -261,3 +261,25 @@ def test_every_fault_is_named_at_once() -> None:
     named = raised.value.facts["faults"]
     assert isinstance(named, list)
     assert [text.partition(":")[0] for text in named] == ["/conditions/0", "/duties/0/obligation"]
+
+
+BOUND = BUOY.model_copy(update={"sharing": Sharing.CONDITIONAL, "purposes": [PURPOSE, "joint-warning"]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sharing": Sharing.CONDITIONAL, "purposes": [PURPOSE]}, []),
+        ({"sharing": Sharing.NOT_SHARED, "purposes": [PURPOSE]}, []),
+        ({"sharing": Sharing.UNCONDITIONAL, "purposes": [PURPOSE]}, ["/sharing"]),
+        ({"sharing": Sharing.CONDITIONAL, "purposes": []}, ["/purposes"]),
+        ({"sharing": Sharing.CONDITIONAL, "purposes": [PURPOSE, "credit-review"]}, ["/purposes"]),
+    ],
+)
+def test_a_dataset_is_shared_no_wider_than_its_contract_allows(
+    changes: dict[str, Any], expected: list[str]
+) -> None:
+    """A contract's sharing class and purposes bound every dataset under it; a dataset may be stricter."""
+    found = [fault.pointer for fault in term_faults(declaration(**changes), BOUND)]
+
+    assert found == expected

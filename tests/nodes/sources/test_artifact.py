@@ -2,20 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from contracts import library
+from contracts.schema import Contract
 from contracts.validation import RowValidator
-from nodes.sources.artifact import read_artifact, write_artifact
+from nodes.sources.artifact import artifact_batches, write_artifact
 from nodes.sources.batch import RecordBatch
-from nodes.sources.check import check_file
 from nodes.sources.faults import TruncatedFile
 from nodes.sources.source import open_source
 from tests.nodes.sources.taking import take_in
 
 Put = Callable[..., Path]
+
+
+def _rows(path: Path, contract: Contract) -> list[tuple[int, dict[str, Any]]]:
+    return [row for batch in artifact_batches(path, contract) for row in batch.rows()]
 
 
 def test_an_intake_counts_every_row(put: Put, texts: dict[str, str], tmp_path: Path) -> None:
@@ -26,7 +31,7 @@ def test_an_intake_counts_every_row(put: Put, texts: dict[str, str], tmp_path: P
 
     assert (intake.counts.read, intake.counts.published, intake.counts.quarantined) == (3, 2, 1)
     assert [bad.row_number for bad in intake.rejected] == [2]
-    rows = list(read_artifact(tmp_path / "a.parquet", source.contract))
+    rows = _rows(tmp_path / "a.parquet", source.contract)
     assert [(number, row["record_number"]) for number, row in rows] == [(1, 1), (2, 3)]
     assert intake.written.columns == tuple(source.contract.columns())
     assert intake.written.size_bytes == (tmp_path / "a.parquet").stat().st_size
@@ -42,7 +47,7 @@ def test_the_same_rows_are_the_same_bytes(put: Put, texts: dict[str, str], tmp_p
 
     assert paths[0].read_bytes() == paths[1].read_bytes()
     validator = RowValidator(source.contract)
-    assert all(validator.is_valid(row) for _, row in read_artifact(paths[0], source.contract))
+    assert all(validator.is_valid(row) for _, row in _rows(paths[0], source.contract))
 
 
 def test_nested_values_come_back(tmp_path: Path) -> None:
@@ -53,7 +58,7 @@ def test_nested_values_come_back(tmp_path: Path) -> None:
     )
 
     assert pl.read_parquet(tmp_path / "f").schema["geometry"] == pl.String
-    assert [row for _, row in read_artifact(tmp_path / "f", contract)] == [contract.example_row()]
+    assert [row for _, row in _rows(tmp_path / "f", contract)] == [contract.example_row()]
 
 
 def test_an_empty_artifact_has_its_columns(tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_an_empty_artifact_has_its_columns(tmp_path: Path) -> None:
     written = write_artifact(tmp_path / "e", contract, [])
 
     assert (written.rows, written.columns) == (0, tuple(contract.columns()))
-    assert list(read_artifact(tmp_path / "e", contract)) == []
+    assert _rows(tmp_path / "e", contract) == []
 
 
 def test_a_damaged_artifact_is_a_clear_fault(tmp_path: Path) -> None:
@@ -71,14 +76,4 @@ def test_a_damaged_artifact_is_a_clear_fault(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"PAR1nonsensePAR1")
 
     with pytest.raises(TruncatedFile):
-        list(read_artifact(tmp_path / "x", library.load("surface-water-buoy")))
-
-
-def test_a_file_can_be_tried_before_it_is_published(put: Put, texts: dict[str, str]) -> None:
-    """A trial reports the counts and the first faults with row, pointer and value, and writes nothing."""
-    report = check_file("stack-emission-hourly", put(texts["turbine"]))
-
-    assert (report["rows"], report["accepted"], report["rejected"]) == (3, 2, 1)
-    assert [(f["row"], f["pointer"], f["value"]) for f in report["violations"]] == [
-        (2, "/ambient_humidity", "100.06")
-    ]
+        _rows(tmp_path / "x", library.load("surface-water-buoy"))

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from contracts.messages import Counts
-from contracts.validation import Rejected
+from contracts.validation import Rejected, RowValidator
 from nodes.sources.discovery import Discovery, discover
 from nodes.sources.source import Source, open_source
 from tests.nodes.sources.taking import take_in
@@ -102,6 +102,19 @@ def test_the_known_defects_are_shown(judged: Judge, name: str, row: int, faults:
 
     assert first.row_number == row
     assert {v.pointer: v.value for v in first.violations} == faults
+
+
+@pytest.mark.parametrize("name", list(EXPECTED)[:10])
+def test_columns_and_rows_agree_on_a_real_file(found: Discovery, name: str) -> None:
+    """The rows that are doubted by columns, or have an odd cell, are those that the row engine refuses."""
+    source = Source(next(file for file in found.files if file.path.name == name))
+    validator = RowValidator(source.contract)
+    for batch in source.batches():
+        doubted = [number for _, number, _ in batch.doubtful(validator)]
+
+        rows = list(batch.rows())
+        refused = validator.doubtful_records([row for _, row in rows])
+        assert doubted == [rows[index][0] for index in refused]
 
 
 def test_the_parquet_edition_agrees_with_the_csv() -> None:

@@ -1,0 +1,1 @@
+"""Quality findings: examined and kept at the provider, and examined again at whoever received the rows."""
