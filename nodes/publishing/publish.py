@@ -289,6 +289,7 @@ def _accepted(
             quarantine.add(verdict, row)
         tally.add(len(good), len(rejected))
         yield good
+        del batch, good  # before the next rows are read
 
 
 def _sign(

@@ -47,7 +47,7 @@ def slices(path: Path, rows_each: int, columns: Sequence[str] | None = None) -> 
 
     Raises PolarsError or OSError where the file cannot be read, NoRoom where the temporary file has no room.
     """
-    lazy = pl.scan_parquet(path, glob=False, parallel='none')
+    lazy = pl.scan_parquet(path, glob=False)
     lazy = lazy.select(columns) if columns is not None else lazy
     for run in _runs(path, rows_each, lazy.collect_schema().names()):
         if run.group is None:

@@ -49,6 +49,7 @@ def _groups(schema: Mapping[str, pl.DataType], frames: Iterable[pl.DataFrame]) -
         if sum(map(len, parts)) >= HAND_OVER_ROWS:
             yield pl.concat(parts)
             parts = []
+        del frame  # before the next rows are read
     if parts:
         yield pl.concat(parts)
 

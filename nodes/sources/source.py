@@ -274,5 +274,7 @@ def _parquet(scan: Scan, contract: Contract, layout: Layout | None, batch_rows: 
             text = null_where(parquet_rows.as_text(frame), layout.missing)
             typed, odd = type_text(layout.fields(text, numbers), contract)
             yield ColumnBatch(contract, numbers, typed, odd)
+            del text, typed, odd
         first += len(frame)
+        del frame  # before the next rows are read
     scan.check_unchanged()

@@ -119,7 +119,7 @@ def test_the_evidence_outlives_a_hostile_operator(small: dict[str, Any]) -> None
     assert judged.returncode == 0, judged.stderr
     report = json.loads(judged.stdout)
     assert (len(report["root_signers"]), len(report["unsigned_keys"])) == (5, 1)
-    assert len(report["received"]) == 3
+    assert len(report["received"]) == 2
     assert forked.returncode == 1
     assert json.loads(forked.stdout)["forked"] is True
     assert mirrored.returncode == 0, mirrored.stderr
