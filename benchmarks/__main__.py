@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -22,8 +23,11 @@ def main() -> None:
     """Read the command line, run, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all without a name")
+    parser.add_argument("--quick", action="store_true", help="100,000 rows where there would be a million")
     parser.add_argument("--json", action="store_true", help="one JSON value on standard output")
     chosen = parser.parse_args()
+    if chosen.quick:
+        os.environ.setdefault("HEADWATERS_BENCH_ROWS", "100000")  # read when a benchmark is loaded
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     figures: list[Figure] = []
     for name in chosen.names or BENCHMARKS:

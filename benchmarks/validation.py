@@ -2,7 +2,9 @@
 
 The engines judge the same rows (``tests/contracts/workload.py``: 19 fields, three conditions, one row in
 a hundred broken) in one process, each compiled once, and are counted in CPU-seconds. ``contract check`` is
-run as a person runs it, so its figures hold the look through the file and the report of each fault.
+run as a person runs it, so its figures hold the look through the file and the report of each fault. So is
+datacontract-cli, which counts what is wrong in each column and names no row; it is given the contract without
+its formats, as the first bad date would end its run, and cannot express the conditions.
 """
 
 import os
@@ -19,20 +21,27 @@ from jsonschema import Draft202012Validator as SecondJudge  # type: ignore[impor
 
 from benchmarks.figures import Figure, Limit
 from contracts.columns import ColumnJudge
-from contracts.schema import compile_schema
+from contracts.odcs import EDITIONS, to_document
+from contracts.odcs.text import write_yaml
+from contracts.schema import compile_schema, parse_contract
 from contracts.validation import RowValidator
 from nodes.sources.check import check_file
 from tests.contracts.workload import rows, workload_contract
+from tests.parts import CACHE
 
 ROWS = int(os.environ.get("HEADWATERS_BENCH_ROWS", "1000000"))
 SLICE = 100_000
 SLOW_ROWS = 4_000
 COLUMN_DEFECTS = range(3, 12)
+DATACONTRACT = CACHE / "datacontract" / "bin" / "datacontract"
+LARGE = "parquet, one row group"
+_POLARS = "_RJEM_MALLOC_CONF"  # which Polars sets for its own process, and a child would take over
 # A small process in between: a child's peak begins with what its parent held when it was made.
-_PEAK = """
+_USE = """
 import resource, subprocess, sys
-subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
 TYPES = {"value": pl.Float64(), "sampler": pl.String(), "note": pl.String()}
 
@@ -40,12 +49,18 @@ TYPES = {"value": pl.Float64(), "sampler": pl.String(), "note": pl.String()}
 def run(folder: Path) -> list[Figure]:
     """Write the files, then measure speed, agreement and memory."""
     files = _write(folder)
-    return [*_records(files["ndjson"]), *_columns(files["parquet"]), *_agreement(), *_memory(folder, files)]
+    return [
+        *_records(files["ndjson"]),
+        *_columns(files["parquet"]),
+        *_agreement(),
+        *_commands(folder, files),
+    ]
 
 
 def _write(folder: Path) -> dict[str, Path]:
     """Write the rows as NDJSON, and those that columns can hold as Parquet and CSV."""
     files = {form: folder / f"rows.{form}" for form in ("ndjson", "parquet", "csv")}
+    files[LARGE] = folder / "one.parquet"
     with files["ndjson"].open("wb") as file:
         file.writelines(orjson.dumps(row) + b"\n" for row in rows(ROWS))
     held = rows(ROWS, kinds=COLUMN_DEFECTS)
@@ -54,6 +69,7 @@ def _write(folder: Path) -> dict[str, Path]:
         parts.append(pl.DataFrame(some, schema_overrides=TYPES, infer_schema_length=None))
     frame = pl.concat(parts)
     frame.write_parquet(files["parquet"])
+    frame.rechunk().write_parquet(files[LARGE], row_group_size=ROWS)
     frame.with_columns(pl.col("location").struct.json_encode()).write_csv(files["csv"])
     return files
 
@@ -148,17 +164,45 @@ def _agreement() -> list[Figure]:
     return [Figure("C3", f"verdicts that differ, {ROWS:,} rows", differing, "rows", bar="0", aim="0")]
 
 
-def _memory(folder: Path, files: dict[str, Path]) -> list[Figure]:
-    """Run ``contract check`` as a person does, and ask the system for its peak memory."""
+def _commands(folder: Path, files: dict[str, Path]) -> list[Figure]:
+    """Run commands as a person does, start-up included, and ask the system for CPU time and peak memory."""
     contract = folder / "contract.json"
     contract.write_bytes(workload_contract().canonical())
-    command = [sys.executable, "-m", "exchange.cli", "contract", "check", str(contract), "--json", "--data"]
-    figures = []
-    for form, path in files.items():
-        asked = subprocess.run(
-            [sys.executable, "-c", _PEAK, *command, str(path)], check=True, capture_output=True, text=True
-        )
-        peak = int(asked.stdout) / 1024
+    check = [sys.executable, "-m", "exchange.cli", "contract", "check", str(contract), "--json", "--data"]
+    used = {form: _use(*check, str(path)) for form, path in files.items()}
+    other = _datacontract(folder, files["parquet"])
+    rate = None if other is None else Limit("/CPU-s, datacontract-cli, counts only", ROWS / other[0])
+    peak = None if other is None else Limit("MB, datacontract-cli", other[1])
+    figures = [
+        Figure("C2", f"contract check as a command, {form}", ROWS / used[form][0], "/CPU-s", rate)
+        for form in ("parquet", LARGE)
+    ]
+    for form, (_, megabytes) in used.items():
         what = f"peak memory of a check, {ROWS:,} rows of {form}"
-        figures.append(Figure("C5", what, peak, "MB", bar="200 MB", aim="100 MB"))
+        figures.append(Figure("C5", what, megabytes, "MB", peak, bar="200 MB", aim="100 MB"))
     return figures
+
+
+def _use(*command: str) -> tuple[float, float]:
+    """Give the CPU seconds and the peak megabytes of a command."""
+    own = {name: value for name, value in os.environ.items() if name != _POLARS}
+    asked = subprocess.run(
+        [sys.executable, "-c", _USE, *command], check=True, capture_output=True, text=True, env=own
+    )
+    seconds, megabytes = asked.stdout.split()
+    return float(seconds), float(megabytes)
+
+
+def _datacontract(folder: Path, path: Path) -> tuple[float, float] | None:
+    """Let datacontract-cli test the same Parquet file; None where it is not here, and say so."""
+    if not DATACONTRACT.is_file():
+        print(f"missing part: datacontract-cli ({DATACONTRACT}); no figure stands beside it", file=sys.stderr)
+        return None
+    document = orjson.loads(workload_contract().canonical())
+    for schema in document["record"]["properties"].values():
+        schema.pop("format", None)
+    server = {"server": "local", "type": "local", "path": str(path), "format": "parquet"}
+    told = to_document(parse_contract(orjson.dumps(document)), EDITIONS[0]) | {"servers": [server]}
+    file = folder / "contract.odcs.yaml"
+    file.write_text(write_yaml(told), encoding="utf-8")
+    return _use(str(DATACONTRACT), "test", str(file))

@@ -130,7 +130,10 @@ def parse_content(content: str) -> tuple[Item, ...]:
     if _CONTENT.fullmatch(content) is None:
         raise PacketInvalid("CP is not name=value, with values by comma and items by semicolon")
     return tuple(
-        [tuple([_pair(pair) for pair in item.split(",")]) for item in content.split(";")],
+        [
+            tuple([(name, value) for name, _, value in [pair.partition("=") for pair in item.split(",")]])
+            for item in content.split(";")
+        ]
     )
 
 
@@ -160,11 +163,6 @@ _BITS_2025 = Edition.Y2025.bits >> 2
 def _check_day(text: str) -> None:
     """Raise PacketInvalid for a day that is not in the calendar; most packets are of the same few days."""
     parse_time(text + "000000")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name, value
 
 
 def _check_head(qn: str, mn: str, flag: int, *, split: bool) -> None:

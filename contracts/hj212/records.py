@@ -105,17 +105,22 @@ def _gather(packet: Packet, period: str, units: DeviceUnits) -> tuple[_Begun, li
     """Sort the values of a packet by factor, and give the times it says beside them."""
     times: list[str] = []
     begun: _Begun = {}
+    latest = None
+    record: Record = {}
+    change: Conversion | None = None
     for item in packet.items:
         for name, text in item:
             sent, column, read = _field(name)
-            if name == DATA_TIME:
-                times.append(text)
             if not sent:
+                if name == DATA_TIME:
+                    times.append(text)
                 continue
-            found = begun.get(sent)
-            if found is None:
-                begun[sent] = found = _begin(packet, sent, period, units)
-            record, change = found
+            if sent != latest:  # the values of a factor mostly stand together
+                found = begun.get(sent)
+                if found is None:
+                    begun[sent] = found = _begin(packet, sent, period, units)
+                record, change = found
+                latest = sent
             if record.get(column) is not None:
                 raise PacketInvalid("a value of one factor comes twice, or a moment's value beside a mean")
             if not column:
@@ -194,7 +199,9 @@ def _local_time(text: str) -> str:
     return f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}"
 
 
+@lru_cache(maxsize=16_384)
 def _number(text: str) -> float | int | str | None:
+    """Read a number, null where there is no text; stations send the same few thousand again and again."""
     if not text:
         return None
     if not _NUMBER.fullmatch(text):

@@ -14,10 +14,11 @@ from contracts.promises import CompleteSeries
 from contracts.quality.episodes import Found
 from contracts.quality.ground import Ground, NotJudged
 from contracts.quality.moments import DAY, HOUR
+from contracts.quality.rows import PIECE_ROWS
 
 MAX_PERIODS = 1_000_000
 MAX_CELLS = 20_000_000  # series times periods; beyond it nobody could read what is found
-_CELLS_AT_ONCE = 500_000
+_CELLS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,19 @@ def presence(ground: Ground) -> tuple[Grid, pl.DataFrame]:
     """Give the grid, and for each series its records and the places that they fill."""
     grid, slots = lay_grid(ground)
     sequenced = ground.sequenced
-    lines = (
-        pl.DataFrame({"code": sequenced.code, "at": sequenced.at, "new": _first_on_slot(ground, slots)})
-        .group_by("code", maintain_order=True)
-        .agg(
+    new = _first_on_slot(ground, slots)
+    records = pl.DataFrame({"code": sequenced.code, "at": sequenced.at, "new": new})
+    low, high, total = pl.col("first").min(), pl.col("last").max(), pl.col("records", "present").sum()
+    lines = pl.concat(
+        piece.group_by("code", maintain_order=True).agg(
             first=pl.col("at").min(),
             last=pl.col("at").max(),
             records=pl.col("at").count().cast(pl.Int64),
             present=pl.col("new").sum().cast(pl.Int64),
         )
+        for piece in records.iter_slices(PIECE_ROWS)
     )
+    lines = lines.group_by("code", maintain_order=True).agg(low, high, total)
     return grid, lines.filter(pl.col("records") > 0)
 
 
@@ -83,15 +87,37 @@ def complete_series(rule: CompleteSeries, ground: Ground) -> Iterator[Found]:
     for name in names:
         held = slots.is_not_null()
         if name is not None:
-            held = held & ground.values(name).is_not_null()
-        there = pl.DataFrame({"code": ground.sequenced.code, "slot": slots}).filter(held)
-        filled = (
-            there.filter((pl.col("slot") != pl.col("slot").shift(1)).fill_null(value=True) | _other_series())
-            .select("code", period=(pl.col("slot") - origin) // in_period)
-            .group_by("code", "period")
-            .agg(present=pl.len().cast(pl.Int64))
-        )
+            held = held & ground.held(name)
+        records = pl.DataFrame({"code": ground.sequenced.code, "slot": slots, "held": held})
+        filled = _filled(records, origin, in_period)
         yield Found(() if name is None else (name,), _too_few(rule, ground, grid, filled, periods))
+
+
+def _filled(records: pl.DataFrame, origin: int, in_period: int) -> pl.DataFrame:
+    """Count in each period the places on which a record stands that is held, some records at a time."""
+    last = records.select("code", "slot").clear()
+    begun = pl.DataFrame(schema={"code": pl.UInt32, "period": pl.Int64, "present": pl.Int64})
+    ended = []
+    for piece in records.iter_slices(PIECE_ROWS):
+        there = pl.concat([last, piece.filter("held").select("code", "slot")])
+        fresh = (
+            there.with_columns(new=_other_place())
+            .slice(len(last))
+            .filter("new")
+            .select("code", period=(pl.col("slot") - origin) // in_period, present=pl.lit(1, dtype=pl.Int64))
+        )
+        counted = (
+            pl.concat([begun, fresh])
+            .group_by("code", "period", maintain_order=True)
+            .agg(pl.col("present").sum())
+        )
+        ended.append(counted.head(-1))
+        begun, last = counted.tail(1), there.tail(1)
+    return pl.concat([*ended, begun])
+
+
+def _other_place() -> pl.Expr:
+    return (pl.col("slot") != pl.col("slot").shift(1)).fill_null(value=True) | _other_series()
 
 
 def _other_series() -> pl.Expr:
@@ -138,7 +164,9 @@ def _drawn(
     rule: CompleteSeries, grid: Grid, filled: pl.DataFrame, periods: pl.DataFrame, codes: range
 ) -> pl.DataFrame:
     every = pl.DataFrame({"code": pl.Series(list(codes), dtype=pl.UInt32)}).join(periods, how="cross")
-    seen = every.join(filled, on=["code", "period"], how="left", maintain_order="left")
+    begin, end = filled["code"].search_sorted(codes.start), filled["code"].search_sorted(codes.stop)
+    theirs = filled.slice(begin, end - begin)
+    seen = every.join(theirs, on=["code", "period"], how="left", maintain_order="left")
     short = seen.with_columns(pl.col("present").fill_null(0)).filter(
         pl.col("present") * 100 < pl.col("expected") * rule.minimum_percent
     )

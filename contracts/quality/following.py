@@ -47,7 +47,7 @@ def duplicate(rule: Duplicate, ground: Ground) -> Iterator[Found]:
     series, sequenced = ground.contract.series, ground.sequenced
     whole = pl.Series("whole", [True]).new_from_index(0, ground.rows.count)
     for name in rule.fields:
-        whole = whole & ground.values(name).is_not_null()
+        whole = whole & ground.held(name)
     if series is not None and sorted(rule.fields) == sorted({series.time, *series.by}):
         repeats = (sequenced.at == sequenced.at.shift(1)).fill_null(value=False) & sequenced.follows()
     else:
@@ -68,12 +68,11 @@ def going_back(_rule: ClockShift, ground: Ground) -> Iterator[Found]:
     times, order = ground.times, ground.sequenced.order
     if order is None:  # rows in series order go nowhere back
         return
-    filed = (
-        pl.DataFrame({"code": ground.sequenced.code, "at": times, "row": order})
-        .filter(pl.col("at").is_not_null())
-        .sort("code", "row")
-        .with_row_index("pos")
-    )
+    filed = pl.DataFrame({"code": ground.sequenced.code, "at": times, "row": order})
+    filed = filed.filter(pl.col("at").is_not_null())
+    # By series and row, as one number: the product of two counts of rows fits 64 bits.
+    place = pl.col("code").cast(pl.UInt64) * len(order) + pl.col("row")
+    filed = filed[filed.select(place.arg_sort()).to_series()].with_row_index("pos")
     back = pl.col("at").shift(1) - pl.col("at")
     same = pl.col("code") == pl.col("code").shift(1)
     flagged = filed.with_columns(value=back).filter(same & (back > 0))

@@ -75,6 +75,12 @@ class Ground:
         self.check_present([name])
         return self.sequenced.bring(self.rows.read([name])[name])
 
+    def held(self, name: str) -> pl.Series:
+        """Tell in series order where a column holds a value; raise NotJudged."""
+        self.check_present([name])
+        pieces = [piece.is_not_null() for piece in self.rows.pieces(name)]
+        return self.sequenced.bring(pl.concat(pieces) if pieces else pl.Series(name, [], dtype=pl.Boolean))
+
     def numbers(self, name: str) -> pl.Series:
         """Give a column of numbers in series order; raise NotJudged."""
         column = self.values(name)

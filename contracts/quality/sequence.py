@@ -73,12 +73,21 @@ def sequence(rows: Rows, series: Series | None) -> Sequenced:
     keys = _keys(rows, series.by, code)
     if _in_order(code, moments.at):
         return Sequenced(None, code, moments.at, shown, keys)
-    order = (
-        pl.DataFrame({"code": code, "at": moments.at})
-        .with_row_index("row")
-        .sort("code", "at", "row", nulls_last=True)["row"]
-    )
+    order = _order(code, moments.at)
     return Sequenced(order, code.gather(order), moments.at.gather(order), shown, keys)
+
+
+def _order(code: pl.Series, at: pl.Series) -> pl.Series:
+    """Sort rows by series and time, those without a time last; of equals the first row comes first.
+
+    The two are made one number, as sorting by several columns takes much memory.
+    """
+    places, count = _places(at)
+    if at.null_count():  # nulls have place 0
+        places = pl.select(pl.when(places == 0).then(count).otherwise(places)).to_series()
+    # Each is at most the number of rows and one more, so the product fits 64 bits.
+    key = (code.cast(pl.UInt64) * (count + 1) + places).alias("key")
+    return key.to_frame().select(pl.arg_sort_by("key", maintain_order=True)).to_series().alias("row")
 
 
 def _in_order(code: pl.Series, at: pl.Series) -> bool:

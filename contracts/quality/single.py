@@ -62,7 +62,7 @@ def known_code(rule: KnownCode, ground: Ground) -> Iterator[Found]:
 def missing(rule: Missing, ground: Ground) -> Iterator[Found]:
     """Find the series in which more than the share of a field is null."""
     for name in rule.fields:
-        gone = ground.values(name).is_null()
+        gone = ~ground.held(name)
         shares = (
             pl.DataFrame({"code": ground.sequenced.code, "gone": gone})
             .group_by("code", maintain_order=True)

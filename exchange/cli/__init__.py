@@ -17,7 +17,7 @@ USAGE = 64
 _KEPT = "dirty_decay_ms:0,muzzy_decay_ms:0"
 """How long Polars' allocator (jemalloc) keeps memory that is free: not at all, for a tenth more CPU time.
 
-It reads this when Polars is loaded; a value that the environment has already stays.
+Polars prefers this to its own setting when it is loaded; a value that the environment has already stays.
 """
 
 

@@ -112,9 +112,11 @@ def _put(spool: IO[bytes], piece: pl.DataFrame) -> _Place:
     piece.write_ipc_stream(written, compat_level=pl.CompatLevel.oldest())
     at = spool.tell()
     try:
-        return at, spool.write(written.getbuffer())
+        size = spool.write(written.getbuffer())
+        spool.flush()
     except OSError as error:
         raise NoRoom(f"a temporary file cannot grow beyond {at} bytes: {error.strerror}") from error
+    return at, size
 
 
 def _take(spool: IO[bytes], place: _Place) -> pl.Series:

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import polars as pl
+from polars.exceptions import PolarsError
+
 from nodes.sources.faults import (
     EmptyFile,
     EncodingUnknown,
@@ -40,6 +43,9 @@ _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 _FOREIGN = {b"PK\x03\x04": "a ZIP or Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
 _HJ212 = re.compile(rb"##[0-9]{4}QN=")
+# Where the first bytes of characters of two, three and four bytes begin, and before them those that follow.
+_LEADS = (0xC0, 0xE0, 0xF0)
+_FOLLOWS = 0x80
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -124,7 +130,7 @@ class _TextReader:
         self.bad_at: int | None = None
         self._name = name
         self._bom = False
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._rest = b""  # a character that has begun
 
     def feed(self, piece: bytes) -> None:
         if self.size == 0:
@@ -163,11 +169,34 @@ class _TextReader:
     def _decode(self, piece: bytes, *, final: bool) -> None:
         if self.bad_at is not None:
             return
-        pending = len(self._decoder.getstate()[0])
-        try:
-            self._decoder.decode(piece, final)
-        except UnicodeDecodeError as error:
-            self.bad_at = self.size - pending + error.start
+        text = self._rest + piece
+        end = len(text) if final else _whole_characters(text)
+        if not _is_utf8(text[:end]):
+            try:
+                text[:end].decode()
+            except UnicodeDecodeError as error:
+                self.bad_at = self.size - len(self._rest) + error.start
+        self._rest = text[end:]
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Ask Polars, which takes a tenth of the time that decoding does."""
+    try:
+        pl.Series([text], dtype=pl.Binary).cast(pl.String)
+    except PolarsError:
+        return False
+    return True
+
+
+def _whole_characters(text: bytes) -> int:
+    """Say up to where there is no UTF-8 character that only begins (RFC 3629 s3)."""
+    for back, byte in enumerate(reversed(text[-3:]), start=1):
+        if byte >= _LEADS[0]:
+            size = 2 + (byte >= _LEADS[1]) + (byte >= _LEADS[2])
+            return len(text) - back if back < size else len(text)
+        if byte < _FOLLOWS:
+            break
+    return len(text)
 
 
 def _gb18030(open_again: Callable[[], BinaryIO], name: str, bad_at: int | None) -> Encoding:

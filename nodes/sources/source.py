@@ -26,7 +26,10 @@ from nodes.sources.scan import MAX_CONTENT_BYTES, Encoding, Scan, scan_file
 
 BATCH_ROWS = 10_000
 PARQUET_ROWS = 20_000
+RECORD_ROWS = 512
+"""Few enough that what was parsed is still near at hand when it is judged."""
 
+_BATCH_ROWS = {"parquet": PARQUET_ROWS, "ndjson": RECORD_ROWS}
 _BLANK = frozenset({""})
 
 
@@ -242,7 +245,7 @@ def _says_synthetic(scan: Scan, header: list[str], contract: Contract) -> bool:
 def _batches(
     scan: Scan, contract: Contract, layout: Layout | None, wanted_rows: int | None
 ) -> Generator[Batch, None, None]:
-    batch_rows = wanted_rows or (PARQUET_ROWS if scan.form == "parquet" else BATCH_ROWS)
+    batch_rows = wanted_rows or _BATCH_ROWS.get(scan.form, BATCH_ROWS)
     match scan.form:
         case "csv":
             for rows in csv_rows.read_rows(scan, batch_rows):

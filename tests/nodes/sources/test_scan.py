@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import HeadwatersError
+from nodes.sources import scan
 from nodes.sources.faults import (
     EmptyFile,
     EncodingUnknown,
@@ -62,6 +63,37 @@ def test_unknown_encodings_name_the_byte(put: Put, lead: int) -> None:
     with pytest.raises(EncodingUnknown) as caught:
         scan_file(put(b"a" * lead + b"\xe9,caf\xff\n"))
     assert caught.value.facts == {"byte": lead}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    parts=st.lists(
+        st.sampled_from(
+            [b"a", "é".encode(), "站".encode(), "\U0001f30a".encode(), b"\xe7\xab", b"\xff", b"\xf0\x9f"]
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    chunk=st.integers(1, 9),
+)
+def test_the_byte_is_the_one_where_decoding_fails(
+    put: Put, monkeypatch: pytest.MonkeyPatch, parts: list[bytes], chunk: int
+) -> None:
+    """However the file is read in pieces, UTF-8 is what Python decodes, and fails where Python does."""
+    monkeypatch.setattr(scan, "CHUNK_BYTES", chunk)
+    raw = b"x" + b"".join(parts)
+    try:
+        raw.decode()
+        fails_at = None
+    except UnicodeDecodeError as error:
+        fails_at = error.start
+
+    try:
+        told: object = scan_file(put(raw)).encoding
+    except EncodingUnknown as refused:
+        told = refused.facts
+
+    assert told in (("utf-8",) if fails_at is None else ("gb18030", {"byte": fails_at}))
 
 
 def test_latin_text_is_not_taken_for_chinese(put: Put) -> None:
