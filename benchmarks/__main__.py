@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import platform
 import sys
@@ -28,7 +29,10 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.quick:
         os.environ.setdefault("HEADWATERS_BENCH_ROWS", "100000")  # read when a benchmark is loaded
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     figures: list[Figure] = []
     for name in chosen.names or BENCHMARKS:
         print(f"… {name}", file=sys.stderr)
