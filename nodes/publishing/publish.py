@@ -132,7 +132,8 @@ def publish(
         row = _sign(
             node,
             record,
-            previous,
+            number=number,
+            previous=None if previous is None else previous.manifest,
             counts=counts,
             distribution=distribution,
             source=source.info.note(),
@@ -295,8 +296,9 @@ def _accepted(
 def _sign(
     node: Node,
     record: DatasetRecord,
-    previous: ReleaseRow | None,
     *,
+    number: int,
+    previous: str | None,
     counts: Counts,
     distribution: Distribution,
     source: SourceNote,
@@ -308,8 +310,8 @@ def _sign(
     manifest = Manifest(
         dataset=record.dataset,
         provider=node.participant,
-        number=1 if previous is None else previous.number + 1,
-        previous=None if previous is None else previous.manifest,
+        number=number,
+        previous=previous,
         contract=record.contract,
         distribution=distribution,
         counts=counts,

@@ -21,7 +21,7 @@ import polars as pl
 from contracts.errors import Conflict, HeadwatersError, Invalid
 from contracts.schema import Contract
 from nodes.node import Node
-from nodes.quarantine.mending import current_contract, resubmit
+from nodes.quarantine.mending import Mended, current_contract, judges, resubmit
 from nodes.quarantine.model import ChangesUnfit
 from nodes.quarantine.rows import open_rows
 from nodes.sources.batch import ColumnBatch
@@ -100,9 +100,14 @@ def resubmit_file(
     """
     contract = current_contract(node, dataset)
     outcome = Outcome(0, 0, 0, [])
+    judge_of = judges(node)
+
+    def send(row: int, record: Record) -> Mended:
+        return resubmit(node, row, record, person, judge_of)
+
     try:
         for line, row, record in _offers(path, contract):
-            _offer(node, outcome, (line, row), record, person)
+            _offer(outcome, (line, row), record, send)
             progress(line)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MendingFileUnfit(f"{path.name} cannot be read: {type(error).__name__}") from error
@@ -110,13 +115,16 @@ def resubmit_file(
 
 
 def _offer(
-    node: Node, outcome: Outcome, place: tuple[int, int | None], record: Record | None, person: str
+    outcome: Outcome,
+    place: tuple[int, int | None],
+    record: Record | None,
+    send: Callable[[int, Record], Mended],
 ) -> None:
     line, row = place
     try:
         if row is None or record is None:
             raise ChangesUnfit("the line holds no id, or no record")
-        done = resubmit(node, row, record, person)
+        done = send(row, record)
     except HeadwatersError as error:
         outcome.refused += 1
         if len(outcome.refusals) < SHOWN_REFUSALS:

@@ -5,10 +5,10 @@ gets the same answer and changes nothing, so a clerk or a script may send a whol
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import orjson
@@ -31,6 +31,8 @@ from nodes.sharing_tables import QuarantineRow
 log = structlog.get_logger(__name__)
 
 Record = Mapping[str, Any]  # Any: a record holds whatever its schema admits
+JudgeOf = Callable[[str], RowValidator]
+"""Gives the judge of a dataset: of the contract it is on record under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,15 @@ class Mended:
     repeated: bool
 
 
-def resubmit(node: Node, row_id: int, record: Record, person: str) -> Mended:
-    """Put a whole record in the place of a rejected row.
+def resubmit(node: Node, row_id: int, record: Record, person: str, judge_of: JudgeOf | None = None) -> Mended:
+    """Put a whole record in the place of a rejected row; who offers many gives one ``judge_of`` for them all.
 
     Raises NoSuchRow, RowClosed, Busy, ChangesUnfit, StillBroken with every reason, MendedTwice, or what
     ``own_record`` and ``own_contract`` raise.
     """
     with node.database.read() as session:
         dataset = find_row(session, row_id).dataset
-    text = _judged(current_contract(node, dataset), record)
+    text = _judged((judge_of or judges(node))(dataset), record)
     digest = sha256_hex(text)
     with node.database.transaction() as session:
         row = find_row(session, row_id)
@@ -91,7 +93,7 @@ def reopen_unfit(node: Node, dataset: str, contract: Contract) -> int:
 
     Another version may be on record by the time of the release.
     """
-    validator = _validator(contract)
+    validator = RowValidator(contract)
     reopened = 0
     with node.database.transaction() as session:
         for row in session.exec(mended_rows(dataset)).all():
@@ -147,8 +149,13 @@ def current_contract(node: Node, dataset: str) -> Contract:
     return own_contract(node, own_record(node, dataset).statement.contract)
 
 
-def _judged(contract: Contract, record: Record) -> bytes:
-    violations = _validator(contract).violations(record)
+def judges(node: Node) -> JudgeOf:
+    """Give what finds a dataset's judge, each compiled once."""
+    return cache(lambda dataset: RowValidator(current_contract(node, dataset)))
+
+
+def _judged(judge: RowValidator, record: Record) -> bytes:
+    contract, violations = judge.contract, judge.violations(record)
     if violations:
         reasons = [f"{one.pointer or '/'}: {one.message.zh} {one.message.en}" for one in violations]
         raise StillBroken(
@@ -156,16 +163,6 @@ def _judged(contract: Contract, record: Record) -> bytes:
             reasons=reasons[:50],
         )
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-
-
-@lru_cache(maxsize=8)
-def _compiled(document: bytes) -> RowValidator:
-    return RowValidator(Contract.parse(document))
-
-
-def _validator(contract: Contract) -> RowValidator:
-    """Compile a contract once for the many rows of a file."""
-    return _compiled(contract.canonical())
 
 
 def _check_mendable(row: QuarantineRow, row_id: int) -> None:
